@@ -1,0 +1,77 @@
+#include "core/sys/file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cerrno>
+
+namespace helios::sys {
+
+Result<UniqueFd> open_at(int dir_fd, const std::string& path, int flags, unsigned mode) {
+  int fd;
+  do {
+    fd = ::openat(dir_fd, path.c_str(), flags | O_CLOEXEC, mode);
+  } while (fd < 0 && errno == EINTR);
+  if (fd < 0) return fail_errno(ErrorCode::io, "open " + path, errno);
+  return UniqueFd(fd);
+}
+
+Result<UniqueFd> open_file(const std::string& path, int flags, unsigned mode) {
+  return open_at(AT_FDCWD, path, flags, mode);
+}
+
+Result<std::string> read_fd(int fd, std::size_t max_bytes) {
+  std::string out;
+  struct stat st {};
+  const bool sized = ::fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0;
+  std::size_t step = sized ? static_cast<std::size_t>(st.st_size) + 1 : 4096;
+  for (;;) {
+    const std::size_t have = out.size();
+    out.resize(std::min(have + step, max_bytes + 1));
+    const ssize_t n = ::read(fd, out.data() + have, out.size() - have);
+    if (n < 0 && errno == EINTR) {
+      out.resize(have);
+      continue;
+    }
+    if (n < 0) return fail_errno(ErrorCode::io, "read", errno);
+    out.resize(have + static_cast<std::size_t>(n));
+    if (n == 0) return out;
+    if (out.size() > max_bytes) {
+      return fail(ErrorCode::io, "larger than the bound of " + std::to_string(max_bytes) + " bytes");
+    }
+    step = std::max<std::size_t>(4096, out.size());
+  }
+}
+
+Result<std::string> read_file_at(int dir_fd, const std::string& path, std::size_t max_bytes) {
+  auto fd = open_at(dir_fd, path, O_RDONLY | O_NOCTTY);
+  if (!fd) return fail(fd.error());
+  auto text = read_fd(fd->get(), max_bytes);
+  if (!text) return fail(text.error().while_doing("read " + path));
+  return text;
+}
+
+Result<std::string> read_file(const std::string& path, std::size_t max_bytes) {
+  return read_file_at(AT_FDCWD, path, max_bytes);
+}
+
+Status write_all(int fd, std::string_view bytes) {
+  while (!bytes.empty()) {
+    const ssize_t n = ::write(fd, bytes.data(), bytes.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return fail_errno(ErrorCode::io, "write", errno);
+    bytes.remove_prefix(static_cast<std::size_t>(n));
+  }
+  return {};
+}
+
+Result<Pipe> make_pipe(std::size_t capacity) {
+  int fds[2];
+  if (::pipe2(fds, O_CLOEXEC) != 0) return fail_errno(ErrorCode::io, "create a pipe", errno);
+  Pipe p{UniqueFd(fds[0]), UniqueFd(fds[1])};
+  if (capacity != 0) (void)::fcntl(p.read.get(), F_SETPIPE_SZ, static_cast<int>(capacity));
+  return p;
+}
+
+}  // namespace helios::sys

@@ -1,0 +1,32 @@
+/// Small files read and written whole; pipes; the only place that retries EINTR.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include "core/sys/unique_fd.h"
+#include "helios/error.h"
+
+namespace helios::sys {
+
+/// openat(2) with O_CLOEXEC added and EINTR retried. Errors: io with errno; `path` is named.
+[[nodiscard]] Result<UniqueFd> open_at(int dir_fd, const std::string& path, int flags, unsigned mode = 0);
+[[nodiscard]] Result<UniqueFd> open_file(const std::string& path, int flags, unsigned mode = 0);
+
+/// The whole of a file of at most `max_bytes`; a larger one is an error that says so.
+[[nodiscard]] Result<std::string> read_file(const std::string& path, std::size_t max_bytes);
+[[nodiscard]] Result<std::string> read_file_at(int dir_fd, const std::string& path, std::size_t max_bytes);
+[[nodiscard]] Result<std::string> read_fd(int fd, std::size_t max_bytes);
+
+/// Writes all of `bytes`. Errors: io with errno.
+[[nodiscard]] Status write_all(int fd, std::string_view bytes);
+
+struct Pipe {
+  UniqueFd read;
+  UniqueFd write;
+};
+/// pipe2(O_CLOEXEC); `capacity` is asked for with F_SETPIPE_SZ and smaller is accepted (a user's quota may be used up).
+[[nodiscard]] Result<Pipe> make_pipe(std::size_t capacity = 0);
+
+}  // namespace helios::sys
