@@ -1,0 +1,24 @@
+# helios_static_program(NAME SOURCE…): a program without any C library, and NAME_image, an object that holds its bytes
+# between helios_NAME_start and helios_NAME_end ('-' becomes '_'), for a plugin to execute from a sealed memfd.
+function(helios_static_program name)
+  add_executable(${name} ${ARGN})
+  target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR})
+  set_target_properties(${name} PROPERTIES POSITION_INDEPENDENT_CODE OFF RUNTIME_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR})
+  target_compile_options(${name} PRIVATE -O2 -g0 -ffreestanding -fno-stack-protector -fno-asynchronous-unwind-tables
+    -fno-exceptions -fno-rtti -fno-pic -fno-builtin -fcf-protection=none -Wall -Wextra -fno-sanitize=all
+    -U_FORTIFY_SOURCE -fno-profile-arcs -fno-test-coverage)
+  target_link_options(${name} PRIVATE -nostdlib -static -no-pie -fno-sanitize=all -Wl,--build-id=none
+    -Wl,-z,noseparate-code -Wl,-z,norelro -Wl,-z,noexecstack -Wl,-s)
+  string(REPLACE "-" "_" symbol ${name})
+  set(source ${CMAKE_CURRENT_BINARY_DIR}/${name}_image.S)
+  file(WRITE ${source} ".section .rodata\n.balign 4096\n.globl helios_${symbol}_start, helios_${symbol}_end\n"
+    ".hidden helios_${symbol}_start\n.hidden helios_${symbol}_end\n"
+    "helios_${symbol}_start:\n.incbin \"$<0:>${CMAKE_CURRENT_BINARY_DIR}/${name}\"\nhelios_${symbol}_end:\n"
+    ".section .note.GNU-stack,\"\",@progbits\n")
+  file(READ ${source} text)
+  string(REPLACE "$<0:>" "" text "${text}")
+  file(WRITE ${source} "${text}")
+  set_source_files_properties(${source} PROPERTIES OBJECT_DEPENDS ${CMAKE_CURRENT_BINARY_DIR}/${name})
+  add_library(${name}_image OBJECT ${source})
+  add_dependencies(${name}_image ${name})
+endfunction()

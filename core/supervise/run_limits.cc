@@ -1,0 +1,76 @@
+#include "core/supervise/run_limits.h"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+
+namespace helios::supervise {
+
+cgroup::GroupLimits group_limits(const Limits& limits, unsigned helpers) {
+  cgroup::GroupLimits g;
+  g.memory_bytes = limits[Limit::memory];
+  g.swap_bytes = limits[Limit::swap];
+  g.milli_cpus = limits[Limit::cpus];
+  if (limits[Limit::processes]) g.tasks = *limits[Limit::processes] + helpers;
+  return g;
+}
+
+bool wants_group(const Limits& limits) {
+  return limits[Limit::memory] || limits[Limit::swap] || limits[Limit::cpus] || limits[Limit::processes] ||
+         limits[Limit::cpu_time];
+}
+
+Result<std::vector<Rlimit>> rlimits_for(const Limits& limits) {
+  std::vector<Rlimit> out{{RLIMIT_CORE, 0, 0, "RLIMIT_CORE"}};
+  const auto add = [&](int resource, Limit limit, const char* name) -> Status {
+    const auto& value = limits[limit];
+    if (!value) return {};
+    rlimit ours{};
+    ::getrlimit(static_cast<__rlimit_resource_t>(resource), &ours);
+    if (ours.rlim_max != RLIM_INFINITY && *value > ours.rlim_max) {
+      return fail(ErrorCode::unsupported,
+                  std::string(info(limit).key) + ": " + std::to_string(*value) + " is above our own hard limit of " +
+                      std::to_string(ours.rlim_max) + " (" + name + ")",
+                  "ask for less, or start helios-run with a higher hard limit");
+    }
+    out.push_back({resource, *value, *value, name});
+    return {};
+  };
+  if (auto s = add(RLIMIT_NOFILE, Limit::open_files, "RLIMIT_NOFILE"); !s) return fail(s.error());
+  if (auto s = add(RLIMIT_FSIZE, Limit::file_size, "RLIMIT_FSIZE"); !s) return fail(s.error());
+  return out;
+}
+
+Result<std::vector<LimitReceipt>> receipts_outside_group(const Limits& limits, bool counts_cpu,
+                                                         std::span<const std::string> allow_degraded) {
+  std::vector<LimitReceipt> out;
+  const auto held = [&](Limit l, const char* by) {
+    if (limits[l]) out.push_back({l, *limits[l], *limits[l], by});
+  };
+  held(Limit::wall_time, "timer");
+  held(Limit::idle_time, "watch:output,cpu");
+  held(Limit::output_bytes, "pipe");
+  held(Limit::disk_bytes, "watch:workspace");
+  held(Limit::disk_files, "watch:workspace");
+  held(Limit::open_files, "rlimit:RLIMIT_NOFILE");
+  held(Limit::file_size, "rlimit:RLIMIT_FSIZE");
+  if (limits[Limit::cpu_time]) {
+    if (counts_cpu) {
+      held(Limit::cpu_time, "watch:cgroup");
+    } else if (std::find(allow_degraded.begin(), allow_degraded.end(), "cpuTime") != allow_degraded.end()) {
+      out.push_back({Limit::cpu_time, *limits[Limit::cpu_time], std::nullopt, "degraded"});
+    } else {
+      return fail(ErrorCode::unsupported, "limit cpuTime: no control group counts the CPU time of the whole tree here",
+                  "start under a delegated group (systemd-run --user --scope -p Delegate=yes ...), or pass "
+                  "--allow-degraded=cpuTime");
+    }
+  }
+  return out;
+}
+
+void sort_receipts(std::vector<LimitReceipt>& receipts) {
+  std::stable_sort(receipts.begin(), receipts.end(),
+                   [](const LimitReceipt& a, const LimitReceipt& b) { return a.limit < b.limit; });
+}
+
+}  // namespace helios::supervise

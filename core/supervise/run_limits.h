@@ -1,0 +1,37 @@
+/// How each requested limit is held, apart from those of the control group: timers, watches and rlimits.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/cgroup/cgroup.h"
+#include "helios/error.h"
+#include "helios/execution.h"
+#include "helios/request.h"
+
+namespace helios::supervise {
+
+/// The limits that a control group holds. `helpers`: processes of ours that live in the group with the command.
+[[nodiscard]] cgroup::GroupLimits group_limits(const Limits& limits, unsigned helpers);
+[[nodiscard]] bool wants_group(const Limits& limits);
+
+/// One setrlimit of the command's process.
+struct Rlimit {
+  int resource{0};
+  std::uint64_t soft{0}, hard{0};
+  std::string name;  ///< "RLIMIT_NOFILE"
+};
+/// Open files and file size as asked, no core files; never above what we have ourselves (root may lack
+/// CAP_SYS_RESOURCE). Errors: unsupported, when a limit asked for lies above ours.
+[[nodiscard]] Result<std::vector<Rlimit>> rlimits_for(const Limits& limits);
+
+/// Receipts for everything but the group's limits. `counts_cpu`: a group counts the tree's CPU time.
+/// Errors: unsupported, when a CPU-time limit was asked for, nothing can count it, and "cpuTime" may not be missing.
+[[nodiscard]] Result<std::vector<LimitReceipt>> receipts_outside_group(const Limits& limits, bool counts_cpu,
+                                                                      std::span<const std::string> allow_degraded);
+
+/// Puts receipts in the order of the limits table.
+void sort_receipts(std::vector<LimitReceipt>& receipts);
+
+}  // namespace helios::supervise

@@ -1,0 +1,350 @@
+#include "core/supervise/supervisor.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <memory>
+#include <string_view>
+
+#include "core/supervise/disk_watch.h"
+
+namespace helios::supervise {
+namespace {
+
+constexpr std::int64_t kMs = 1'000'000;
+constexpr std::int64_t kNever = INT64_MAX;
+constexpr std::int64_t kCpuTick = 5 * kMs;       // a CPU limit of 1 s is told within 1 %
+constexpr std::int64_t kMemoryTick = 20 * kMs;   // only where the kernel does not wake us
+constexpr std::int64_t kDiskTick = 150 * kMs;    // held bombs of 2.5 GiB/s in tests
+constexpr std::int64_t kIdleGrace = 2000 * kMs;  // loading a runtime is not idling
+constexpr std::int64_t kKillPatience = 10'000 * kMs;
+constexpr std::size_t kBuffer = 256 * 1024;
+
+std::int64_t deadline(std::int64_t from, const std::optional<std::uint64_t>& ms) {
+  if (!ms || *ms > static_cast<std::uint64_t>(kNever / kMs / 2)) return kNever;
+  return from + static_cast<std::int64_t>(*ms) * kMs;
+}
+
+std::string seconds(std::uint64_t ms) {
+  std::string s = std::to_string(ms / 1000);
+  if (ms % 1000 != 0) {
+    std::string frac = std::to_string(1000 + ms % 1000).substr(1);
+    while (frac.back() == '0') frac.pop_back();
+    s += "." + frac;
+  }
+  return s + " s";
+}
+
+bool watches_disk(const ExecutionRequest& r) { return r.limits[Limit::disk_bytes] || r.limits[Limit::disk_files]; }
+
+/// One of the command's two streams.
+struct Source {
+  Stream stream;
+  sys::UniqueFd fd;
+  std::uint64_t bytes{0};
+};
+
+class Loop {
+ public:
+  Loop(Target& target, Streams streams, const ExecutionRequest& request, Host& host, const Start& start)
+      : target_(target),
+        host_(host),
+        request_(request),
+        sources_{Source{Stream::out, std::move(streams.out)}, Source{Stream::err, std::move(streams.err)}},
+        buffer_(std::make_unique_for_overwrite<char[]>(kBuffer)),
+        started_(start.time_ns),
+        active_(start.time_ns + kIdleGrace),
+        disk_base_(start.disk) {
+    const std::int64_t started = started_;
+    for (const Source& s : sources_) (void)::fcntl(s.fd.get(), F_SETFL, O_NONBLOCK);
+    wall_ = deadline(started, request.limits[Limit::wall_time]);
+    cpu_tick_ = request.limits[Limit::cpu_time] ? started + kCpuTick : kNever;
+    memory_tick_ = request.limits[Limit::memory] && target.memory_fd() < 0 ? started + kMemoryTick : kNever;
+    if (request.limits[Limit::idle_time]) {
+      idle_step_ = std::clamp<std::int64_t>(static_cast<std::int64_t>(*request.limits[Limit::idle_time]) * kMs / 10,
+                                            50 * kMs, 1000 * kMs);
+      idle_tick_ = started + idle_step_;
+      idle_cpu_ = target.cpu_us().value_or(0);
+      idle_checked_ = started;
+    }
+    if (watches_disk(request)) disk_tick_ = started + kDiskTick;
+  }
+
+  Observation run() {
+    while (!seen_.ended) {
+      wait();
+      read_sources();
+      read_cancel();
+      check_output();
+      if (const bool pending = (fds_[kEvent].revents != 0); pending) check_event();
+      const std::int64_t now = now_ns();
+      if (!seen_.ended) {
+        check_wall(now);
+        check_idle(now);
+        check_cpu(now);
+        check_disk(now);
+        check_memory(now);
+        check_notice();
+        escalate(now);
+        if (kill_time_ != 0 && now - kill_time_ > kKillPatience) break;
+      }
+    }
+    seen_.end_ns = seen_.ended ? seen_.ended->time_ns : now_ns();
+    if (seen_.ended) check_disk_at_end();
+    target_.kill();
+    drain();
+    return std::move(seen_);
+  }
+
+ private:
+  enum Slot { kEvent, kOut, kErr, kCancel, kNotice, kMemory, kSlots };
+
+  void wait() {
+    const std::array<int, kSlots> fd{target_.event_fd(), sources_[0].fd.get(), sources_[1].fd.get(),
+                                     host_.cancel_fd(), target_.notice_fd(), target_.memory_fd()};
+    for (int i = 0; i < kSlots; ++i) {
+      fds_[static_cast<std::size_t>(i)] = {fd[static_cast<std::size_t>(i)],
+                                           static_cast<short>(i == kMemory ? POLLPRI : POLLIN), 0};
+    }
+    const std::int64_t until = std::min({wall_, idle_tick_, cpu_tick_, memory_tick_, disk_tick_, kill_at_,
+                                         kill_time_ != 0 ? kill_time_ + kKillPatience : kNever});
+    const std::int64_t left = std::max<std::int64_t>(0, until == kNever ? kNever : until - now_ns());
+    const timespec timeout{left / 1'000'000'000, left % 1'000'000'000};
+    if (::ppoll(fds_.data(), fds_.size(), until == kNever ? nullptr : &timeout, nullptr) <= 0) {
+      for (pollfd& p : fds_) p.revents = 0;
+    }
+  }
+
+  /// One read per stream and turn: a flood on one must not keep the rest waiting.
+  void read_sources() {
+    for (std::size_t i = 0; i < sources_.size(); ++i) {
+      if (fds_[kOut + i].revents != 0) read_one(sources_[i]);
+    }
+  }
+
+  bool read_one(Source& s) {
+    const ssize_t n = ::read(s.fd.get(), buffer_.get(), kBuffer);
+    if (n < 0 && (errno == EINTR || errno == EAGAIN)) return false;
+    if (n <= 0) {
+      s.fd.reset();
+      return false;
+    }
+    const auto& limit = request_.limits[Limit::output_bytes];
+    const std::uint64_t room = limit ? *limit - std::min(*limit, s.bytes) : UINT64_MAX;
+    s.bytes += static_cast<std::uint64_t>(n);
+    const std::size_t keep = static_cast<std::size_t>(std::min<std::uint64_t>(room, static_cast<std::uint64_t>(n)));
+    if (keep != 0) host_.output(s.stream, {buffer_.get(), keep});
+    spoke_ = true;
+    return true;
+  }
+
+  void read_cancel() {
+    if (fds_[kCancel].revents == 0) return;
+    std::array<unsigned char, 16> bytes{};
+    const ssize_t n = ::read(host_.cancel_fd(), bytes.data(), bytes.size());
+    for (ssize_t i = 0; i < n; ++i) {
+      if (seen_.cancel_signal != 0) {
+        kill_now();
+        continue;
+      }
+      seen_.cancel_signal = bytes[static_cast<std::size_t>(i)];
+      if (set_cause(Reason::cancelled, std::string("cancelled by ") + signal_name(seen_.cancel_signal))) ask_to_end();
+    }
+  }
+
+  static std::string signal_name(int s) {
+    const char* n = ::sigabbrev_np(s);
+    return n != nullptr ? std::string("SIG") + n : "signal " + std::to_string(s);
+  }
+
+  void check_output() {
+    const auto& limit = request_.limits[Limit::output_bytes];
+    if (!limit) return;
+    for (const Source& s : sources_) {
+      if (s.bytes <= *limit) continue;
+      const char* which = s.stream == Stream::out ? "stdout" : "stderr";
+      if (set_cause(Reason::output_limit, std::string("more than ") + std::to_string(*limit) + " bytes on " + which)) {
+        seen_.evidence.push_back({which, "bytes", static_cast<std::int64_t>(s.bytes)});
+        kill_now();
+      }
+    }
+  }
+
+  void check_event() { seen_.ended = target_.on_event(); }
+
+  void check_wall(std::int64_t now) {
+    if (now < wall_) return;
+    wall_ = kNever;
+    if (set_cause(Reason::wall_time_limit, "ran for " + seconds(*request_.limits[Limit::wall_time]))) {
+      seen_.evidence.push_back({"clock", "elapsedMs", (now - started_) / kMs});
+      ask_to_end();
+    }
+  }
+
+  void check_idle(std::int64_t now) {
+    if (now < idle_tick_) return;
+    idle_tick_ = now + idle_step_;
+    const std::uint64_t cpu = target_.cpu_us().value_or(0);
+    const std::uint64_t file = output_size();
+    // Timers of a sleeping browser cost a fraction of a percent; work costs more than two.
+    const auto noise_us = static_cast<std::uint64_t>((now - idle_checked_) / 1000 / 50);
+    if (spoke_ || cpu > idle_cpu_ + noise_us || file != idle_file_) active_ = std::max(active_, now);
+    idle_cpu_ = cpu;
+    idle_file_ = file;
+    idle_checked_ = now;
+    spoke_ = false;
+    const std::uint64_t limit = *request_.limits[Limit::idle_time];
+    if (now - active_ < static_cast<std::int64_t>(limit) * kMs) return;
+    idle_tick_ = kNever;
+    if (set_cause(Reason::idle_limit, "no output, no CPU use and no growth of the output file for " + seconds(limit))) {
+      seen_.evidence.push_back({"clock", "idleMs", (now - active_) / kMs});
+      ask_to_end();
+    }
+  }
+
+  [[nodiscard]] std::uint64_t output_size() const {
+    struct stat st {};
+    if (request_.output_file.empty() || ::lstat(request_.output_file.c_str(), &st) != 0 || !S_ISREG(st.st_mode)) return 0;
+    return static_cast<std::uint64_t>(st.st_size);
+  }
+
+  void check_cpu(std::int64_t now) {
+    if (now < cpu_tick_) return;
+    cpu_tick_ = now + kCpuTick;
+    const std::uint64_t used = target_.cpu_us().value_or(0);
+    const std::uint64_t limit = *request_.limits[Limit::cpu_time];
+    if (used < limit * 1000) return;
+    cpu_tick_ = kNever;
+    if (set_cause(Reason::cpu_time_limit, "the tree used " + seconds(limit) + " of CPU")) {
+      seen_.evidence.push_back({"cgroup", "cpuUs", static_cast<std::int64_t>(used)});
+      kill_now();
+    }
+  }
+
+  void check_disk(std::int64_t now) {
+    if (now < disk_tick_) return;
+    if (measure_growth()) kill_now();
+    // A big tree is looked at less often: never more than a fifth of a processor for watching.
+    const std::int64_t took = now_ns() - now;
+    disk_tick_ = seen_.cause ? kNever : now + took + std::max(kDiskTick, 4 * took);
+  }
+
+  /// The last look: growth between the last tick and the end counts too.
+  void check_disk_at_end() {
+    if (disk_tick_ != kNever && !seen_.cause) (void)measure_growth();
+  }
+
+  bool measure_growth() {
+    const auto& bytes = request_.limits[Limit::disk_bytes];
+    const auto& files = request_.limits[Limit::disk_files];
+    const std::uint64_t most_bytes = bytes ? disk_base_.bytes + *bytes : UINT64_MAX;
+    const std::uint64_t most_files = files ? disk_base_.files + *files : UINT64_MAX;
+    const auto use = measure_disk(request_.workspace, most_bytes, most_files);
+    if (!use || (use->bytes <= most_bytes && use->files <= most_files)) return false;
+    const bool by_bytes = use->bytes > most_bytes;
+    const std::string what = by_bytes ? std::to_string(*bytes) + " bytes" : std::to_string(*files) + " files";
+    if (!set_cause(Reason::disk_limit, "the workspace grew by more than " + what)) return false;
+    seen_.evidence.push_back(by_bytes ? Evidence{"workspace", "bytes", static_cast<std::int64_t>(use->bytes - disk_base_.bytes)}
+                                      : Evidence{"workspace", "files", static_cast<std::int64_t>(use->files - disk_base_.files)});
+    return true;
+  }
+
+  void check_memory(std::int64_t now) {
+    if (fds_[kMemory].revents == 0 && now < memory_tick_) return;
+    if (memory_tick_ != kNever) memory_tick_ = now + kMemoryTick;
+    const std::uint64_t kills = target_.oom_kills();
+    if (kills == 0) return;
+    memory_tick_ = kNever;
+    if (set_cause(Reason::memory_limit, "")) kill_now();  // the verdict reads the counters and says the rest
+  }
+
+  void check_notice() {
+    if (fds_[kNotice].revents == 0) return;
+    if (const auto fatal = target_.on_notice(); fatal && set_cause(Reason::syscall_denied, *fatal)) kill_now();
+  }
+
+  /// The first cause wins.
+  bool set_cause(Reason r, std::string detail) {
+    if (seen_.cause) return false;
+    seen_.cause = r;
+    seen_.detail = std::move(detail);
+    return true;
+  }
+
+  void ask_to_end() {
+    target_.signal(SIGTERM);
+    target_.signal(SIGCONT);  // a stopped group could not answer
+    kill_at_ = now_ns() + static_cast<std::int64_t>(request_.grace_ms) * kMs;
+  }
+
+  void kill_now() {
+    kill_at_ = kNever;
+    if (kill_time_ == 0) kill_time_ = now_ns();
+    target_.kill();
+  }
+
+  void escalate(std::int64_t now) {
+    if (now >= kill_at_) kill_now();
+  }
+
+  /// What is still in the pipes when everything has ended; a process that escaped cannot hold us.
+  void drain() {
+    const std::int64_t until = now_ns() + static_cast<std::int64_t>(request_.drain_ms) * kMs;
+    while (sources_[0].fd || sources_[1].fd) {
+      const std::int64_t left = until - now_ns();
+      if (left <= 0) break;
+      std::array<pollfd, 2> p{pollfd{sources_[0].fd.get(), POLLIN, 0}, pollfd{sources_[1].fd.get(), POLLIN, 0}};
+      const timespec timeout{left / 1'000'000'000, left % 1'000'000'000};
+      if (::ppoll(p.data(), p.size(), &timeout, nullptr) <= 0) continue;
+      for (std::size_t i = 0; i < 2; ++i) {
+        if (p[i].revents != 0) (void)read_one(sources_[i]);
+      }
+    }
+    check_output();
+  }
+
+  Target& target_;
+  Host& host_;
+  const ExecutionRequest& request_;
+  std::array<Source, 2> sources_;
+  std::unique_ptr<char[]> buffer_;
+  std::array<pollfd, kSlots> fds_{};
+  Observation seen_;
+
+  std::int64_t started_;
+  std::int64_t active_;  // the last sign of life
+  std::int64_t wall_{kNever}, cpu_tick_{kNever}, memory_tick_{kNever}, disk_tick_{kNever}, idle_tick_{kNever};
+  std::int64_t idle_step_{0}, idle_checked_{0};
+  std::int64_t kill_at_{kNever};
+  std::int64_t kill_time_{0};
+  std::uint64_t idle_cpu_{0}, idle_file_{0};
+  bool spoke_{false};
+  DiskUse disk_base_;
+};
+
+}  // namespace
+
+std::int64_t now_ns() noexcept {
+  timespec t{};
+  ::clock_gettime(CLOCK_MONOTONIC, &t);
+  return static_cast<std::int64_t>(t.tv_sec) * 1'000'000'000 + t.tv_nsec;
+}
+
+Result<DiskUse> measure_before(const ExecutionRequest& request) {
+  if (!watches_disk(request)) return DiskUse{};
+  return measure_disk(request.workspace);
+}
+
+Observation supervise(Target& target, Streams streams, const ExecutionRequest& request, Host& host,
+                      const Start& start) {
+  return Loop(target, std::move(streams), request, host, start).run();
+}
+
+}  // namespace helios::supervise

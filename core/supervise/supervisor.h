@@ -1,0 +1,77 @@
+/// One poll loop around a running command: its output, its limits in time, its end. Used by every runner of ours.
+///
+/// Nothing here can hang on the command: output is read as it comes and bounded by the limit, the end of the command
+/// ends the run, and draining the pipes afterwards is bounded in time.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/supervise/disk_watch.h"
+#include "core/sys/unique_fd.h"
+#include "helios/execution.h"
+#include "helios/request.h"
+#include "helios/runner.h"
+
+namespace helios::supervise {
+
+/// CLOCK_MONOTONIC, nanoseconds.
+[[nodiscard]] std::int64_t now_ns() noexcept;
+
+/// The command's end: its raw wait status, when, and how many processes it left (named as far as known).
+struct Ended {
+  int wait_status{0};
+  std::int64_t time_ns{0};
+};
+
+/// What is supervised. All calls come from the supervising thread.
+class Target {
+ public:
+  virtual ~Target() = default;
+  /// Readable when the command has ended (or has something else to say).
+  [[nodiscard]] virtual int event_fd() const = 0;
+  [[nodiscard]] virtual std::optional<Ended> on_event() = 0;
+  /// A second descriptor to watch (the seccomp listener), or -1. `on_notice` returns a fatal cause, if it was one.
+  [[nodiscard]] virtual int notice_fd() const { return -1; }
+  [[nodiscard]] virtual std::optional<std::string> on_notice() { return std::nullopt; }
+  /// POLLPRI when memory events happened, or -1: then `oom_kills` is polled.
+  [[nodiscard]] virtual int memory_fd() const { return -1; }
+  /// To the command's process group.
+  virtual void signal(int number) = 0;
+  /// Ends everything that belongs to the run, at once.
+  virtual void kill() = 0;
+  /// CPU of the whole tree so far; empty if it cannot be measured.
+  [[nodiscard]] virtual std::optional<std::uint64_t> cpu_us() { return std::nullopt; }
+  [[nodiscard]] virtual std::uint64_t oom_kills() { return 0; }
+};
+
+struct Streams {
+  sys::UniqueFd out, err;  ///< read ends
+};
+
+/// What the loop saw. `cause` is set when we ended the run; empty when the command ended by itself.
+struct Observation {
+  std::optional<Reason> cause;
+  std::string detail;
+  std::vector<Evidence> evidence;
+  std::optional<Ended> ended;  ///< empty: it could not be brought to an end within seconds of being killed
+  int cancel_signal{0};
+  std::int64_t end_ns{0};
+};
+
+/// Where the run started from: when the command was executed, and what the workspace held before that.
+struct Start {
+  std::int64_t time_ns{0};
+  DiskUse disk;
+};
+
+/// The workspace before the command starts; only measured if the request limits its growth.
+[[nodiscard]] Result<DiskUse> measure_before(const ExecutionRequest& request);
+
+/// Runs the loop until the command has ended, then drains the pipes for at most `request.drain_ms`.
+[[nodiscard]] Observation supervise(Target& target, Streams streams, const ExecutionRequest& request, Host& host,
+                                    const Start& start);
+
+}  // namespace helios::supervise

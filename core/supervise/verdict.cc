@@ -1,0 +1,94 @@
+#include "core/supervise/verdict.h"
+
+#include <sys/wait.h>
+
+#include <cstring>
+
+namespace helios::supervise {
+namespace {
+
+std::int64_t signed_of(std::uint64_t v) { return static_cast<std::int64_t>(v); }
+
+std::string signal_name(int s) {
+  const char* n = ::sigabbrev_np(s);
+  return n != nullptr ? std::string("SIG") + n : "signal " + std::to_string(s);
+}
+
+/// The limit was reached inside the group, rather than the whole host having run out.
+bool limit_was_reached(const cgroup::Counters& c, const ExecutionRequest& r) {
+  const auto& limit = r.limits[Limit::memory];
+  if (!limit) return false;
+  if (c.memory_max_hits.value) return *c.memory_max_hits.value > 0;
+  // v1 does not count hits: the peak of a group that met its limit is at it, within what is charged in batches.
+  return !c.peak_memory_bytes.value || *c.peak_memory_bytes.value + (*limit / 8) + (1 << 20) >= *limit;
+}
+
+void judge_memory(Termination& t, const cgroup::Counters& c, const ExecutionRequest& r) {
+  const std::uint64_t kills = c.oom_kills.value.value_or(0);
+  const std::string victims = std::to_string(kills) + (kills == 1 ? " process" : " processes") + " killed by the kernel";
+  if (limit_was_reached(c, r)) {
+    t.reason = Reason::memory_limit;
+    t.detail = "memory limit of " + std::to_string(*r.limits[Limit::memory]) + " bytes reached; " + victims;
+  } else {
+    t.reason = Reason::host_out_of_memory;
+    t.detail = "the host ran out of memory below this run's limit; " + victims;
+  }
+}
+
+void judge_end(Termination& t, const Observation& seen) {
+  const int status = seen.ended->wait_status;
+  if (WIFSIGNALED(status)) {
+    t.reason = Reason::signaled;
+    t.detail = "ended by " + signal_name(WTERMSIG(status));
+  } else {
+    t.reason = Reason::exited;
+    t.detail = "exited with status " + std::to_string(WEXITSTATUS(status));
+  }
+}
+
+bool is_hang(Reason r) { return r == Reason::wall_time_limit || r == Reason::idle_limit; }
+
+}  // namespace
+
+Termination judge(const Observation& seen, const cgroup::Counters& counters, const ExecutionRequest& request) {
+  Termination t;
+  t.evidence = seen.evidence;
+  t.cancel_signal = seen.cancel_signal;
+  const std::uint64_t oom_kills = counters.oom_kills.value.value_or(0);
+  const std::uint64_t refused_forks = counters.pids_max_hits.value.value_or(0);
+  if (oom_kills > 0) {
+    t.evidence.push_back({std::string(counters.oom_kills.source), "oom_kill", signed_of(oom_kills)});
+  }
+  if (refused_forks > 0) {
+    t.evidence.push_back({std::string(counters.pids_max_hits.source), "max", signed_of(refused_forks)});
+  }
+  if (seen.ended) {
+    const int status = seen.ended->wait_status;
+    t.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+    t.exit_code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+  }
+
+  if (seen.cause && *seen.cause != Reason::memory_limit) {
+    t.reason = *seen.cause;
+    t.detail = seen.detail;
+  } else if (oom_kills > 0) {
+    judge_memory(t, counters, request);
+  } else if (!seen.ended) {
+    t.reason = Reason::signaled;
+    t.detail = "could not be brought to an end";
+  } else {
+    judge_end(t, seen);
+  }
+
+  // Refused forks are the reason only if the command then failed or hung: a program may well cope with one.
+  const bool failed = (t.reason == Reason::exited && t.exit_code != 0) || t.reason == Reason::signaled;
+  if (refused_forks > 0 && (failed || is_hang(t.reason))) {
+    const std::string then = t.detail;
+    t.reason = Reason::process_limit;
+    t.detail = "process limit of " + std::to_string(request.limits[Limit::processes].value_or(0)) + " reached " +
+               std::to_string(refused_forks) + (refused_forks == 1 ? " time; " : " times; ") + then;
+  }
+  return t;
+}
+
+}  // namespace helios::supervise

@@ -1,0 +1,112 @@
+#include "core/sys/clone.h"
+
+#include <linux/sched.h>
+#include <linux/wait.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include <cerrno>
+
+namespace helios::sys {
+namespace {
+
+/// clone3(2) whose child calls `fn(arg)` on the stack named in `args`. The C library has no wrapper for it.
+long clone3_call(clone_args& args, void (*fn)(void*), void* arg) {
+  long ret;
+  register void (*r12)(void*) __asm__("r12") = fn;
+  register void* r13 __asm__("r13") = arg;
+  __asm__ volatile(
+      "syscall\n\t"
+      "test %%rax, %%rax\n\t"
+      "jnz 1f\n\t"
+      "xor %%ebp, %%ebp\n\t"
+      "mov %%r13, %%rdi\n\t"
+      "call *%%r12\n\t"
+      "hlt\n"
+      "1:"
+      : "=a"(ret)
+      : "a"(static_cast<long>(SYS_clone3)), "D"(&args), "S"(sizeof args), "r"(r12), "r"(r13)
+      : "rcx", "r11", "memory");
+  return ret;
+}
+
+constexpr std::size_t kStackBytes = 64 * 1024;
+
+/// A stack with a guard page; unmapped at the end.
+class Stack {
+ public:
+  Stack() noexcept
+      : base_(::mmap(nullptr, kStackBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0)) {}
+  Stack(const Stack&) = delete;
+  Stack& operator=(const Stack&) = delete;
+  ~Stack() {
+    if (base_ != MAP_FAILED) ::munmap(base_, kStackBytes);
+  }
+  [[nodiscard]] bool valid() const noexcept { return base_ != MAP_FAILED; }
+  [[nodiscard]] void* bottom() const noexcept { return base_; }
+
+ private:
+  void* base_;
+};
+
+Result<Child> start(const CloneOptions& options, void* stack, std::size_t stack_bytes, std::uint64_t flags,
+                    void (*fn)(void*), void* arg) {
+  int pidfd = -1;
+  clone_args args{};
+  args.flags = CLONE_VM | CLONE_PIDFD | flags | options.namespaces;
+  args.pidfd = reinterpret_cast<std::uintptr_t>(&pidfd);
+  args.exit_signal = 0;
+  args.stack = reinterpret_cast<std::uintptr_t>(stack);
+  args.stack_size = stack_bytes;
+  if (options.cgroup_fd >= 0) {
+    args.flags |= CLONE_INTO_CGROUP;
+    args.cgroup = static_cast<std::uint64_t>(options.cgroup_fd);
+  }
+  // A handler of the host program must not run in the child, on our memory.
+  sigset_t all, before;
+  sigfillset(&all);
+  ::pthread_sigmask(SIG_SETMASK, &all, &before);
+  const long pid = clone3_call(args, fn, arg);
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  if (pid < 0) return fail_errno(ErrorCode::setup_failed, "clone3", static_cast<int>(-pid));
+  return Child{static_cast<pid_t>(pid), UniqueFd(pidfd)};
+}
+
+}  // namespace
+
+Result<Child> clone_vfork(const CloneOptions& options, void (*fn)(void*), void* arg) {
+  const Stack stack;
+  if (!stack.valid()) return fail_errno(ErrorCode::setup_failed, "map a stack for the child", errno);
+  return start(options, stack.bottom(), kStackBytes, CLONE_VFORK, fn, arg);
+}
+
+Result<Child> clone_shared(const CloneOptions& options, void* stack_top, void (*fn)(void*), void* arg) {
+  constexpr std::size_t kSmall = 4096;
+  return start(options, static_cast<char*>(stack_top) - kSmall, kSmall, 0, fn, arg);
+}
+
+Result<Reaped> reap(const Child& child) {
+  siginfo_t info{};
+  rusage usage{};
+  long r;
+  do {  // the raw call: glibc's waitid has no rusage
+    r = ::syscall(SYS_waitid, P_PIDFD, child.pidfd.get(), &info, WEXITED | __WALL, &usage);
+  } while (r < 0 && errno == EINTR);
+  if (r < 0) return fail_errno(ErrorCode::io, "wait for the child", errno);
+  Reaped out;
+  const int code = info.si_status;
+  out.status = info.si_code == CLD_EXITED ? (code & 0xff) << 8 : (code & 0x7f) | (info.si_code == CLD_DUMPED ? 0x80 : 0);
+  out.user_us = usage.ru_utime.tv_sec * 1000000L + usage.ru_utime.tv_usec;
+  out.system_us = usage.ru_stime.tv_sec * 1000000L + usage.ru_stime.tv_usec;
+  out.max_rss_kib = usage.ru_maxrss;
+  return out;
+}
+
+void send_signal(const UniqueFd& pidfd, int signal) {
+  if (pidfd) (void)::syscall(SYS_pidfd_send_signal, pidfd.get(), signal, nullptr, 0);
+}
+
+}  // namespace helios::sys

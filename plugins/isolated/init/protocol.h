@@ -1,0 +1,146 @@
+/// What the isolated runner tells helios-init, and what it hears back. Plain data: the plan is one block in a sealed
+/// memfd, offsets count from its start, strings end in NUL. Both sides are built together; the version only guards
+/// against a mixed-up build.
+#pragma once
+
+#include <linux/filter.h>
+
+#include <cstdint>
+
+namespace helios::isolated {
+
+inline constexpr std::uint32_t kPlanMagic = 0x31494c48;  // "HLI1"
+inline constexpr int kMaxTaskFds = 8;
+
+/// Descriptors that helios-init finds open at these numbers.
+inline constexpr int kControlFd = 3;  ///< SOCK_SEQPACKET to the runner; its end of file ends the namespace
+inline constexpr int kPlanFd = 4;     ///< the plan
+inline constexpr int kFirstFreeFd = 5;  ///< then the ones the plan names
+
+/// Steps in the order in which they happen; a failure names its stage, the errno and the index within it.
+enum class Stage : std::int32_t {
+  exec_init,         // in the runner's child: helios-init itself could not be executed
+  read_plan,
+  join_groups,       // v1: write "0" into each `tasks`
+  cgroup_namespace,
+  wait_for_ids,
+  loopback,
+  groups,
+  gid,
+  uid,
+  new_root,
+  mounts,            // index: which step
+  pivot_root,
+  read_only_root,
+  working_directory,
+  capabilities,
+  landlock,
+  rlimits,           // index: which limit
+  session,
+  no_new_privs,
+  clone_command,
+  seccomp,
+  exec,
+  count,
+};
+
+enum class MountOp : std::uint32_t {
+  directory,  ///< mkdir target, mode
+  symlink,    ///< text -> target
+  file,       ///< create target with `text` as content, mode
+  attach,     ///< a tree: from descriptor `fd`, or by path `source` when fd is -1
+  tmpfs,      ///< size=, nr_inodes=, mode
+  proc,
+  devpts,
+  mask,       ///< hide target (if it exists): /dev/null over a file, an empty read-only directory over a directory
+  read_only,  ///< bind target onto itself read-only (if it exists)
+};
+
+enum MountFlags : std::uint32_t {
+  kReadOnly = 1,
+  kNoExec = 2,
+  kNoDev = 4,
+  kNoSuid = 8,
+  kOptional = 16,   ///< attach: a missing source is skipped
+  kTargetIsFile = 32,  ///< attach: make an empty file as the mount point, not a directory
+  kFinishReadOnly = 64,  ///< tmpfs: made read-only after everything is in place
+};
+
+struct MountStep {
+  MountOp op;
+  std::uint32_t flags;
+  std::int32_t fd;        ///< attach: an open_tree descriptor, or -1
+  std::uint32_t mode;
+  std::uint64_t size;     ///< tmpfs
+  std::uint32_t source;   ///< offsets into the plan
+  std::uint32_t target;   ///< relative to the new root, no leading '/'
+  std::uint32_t text;
+  std::uint32_t text_size;
+};
+
+struct RlimitStep {
+  std::uint32_t resource;
+  std::uint32_t pad;
+  std::uint64_t soft;
+  std::uint64_t hard;
+};
+
+enum PlanFlags : std::uint32_t {
+  kLoopbackUp = 1,
+  kUnshareCgroup = 2,    ///< v1: after joining the groups
+  kDropGroups = 4,       ///< setgroups(0); a user cannot (the kernel forbids it with a single-id map)
+  kNotifyDenied = 8,     ///< install the notifying filter, hand its listener over
+  kLandlock = 16,
+  kNoNewRoot = 32,
+};
+
+struct LandlockRule {
+  std::uint64_t access;
+  std::uint32_t path;  ///< offset
+  std::uint32_t pad;
+};
+
+struct InitPlan {
+  std::uint32_t magic;
+  std::uint32_t size;
+  std::uint32_t flags;
+  std::uint32_t uid, gid;  ///< as seen inside
+  std::uint32_t umask;
+  std::int32_t task_fds[kMaxTaskFds];
+  std::uint32_t task_fd_count;
+  std::uint32_t mounts, mount_count;      ///< MountStep[]
+  std::uint32_t rlimits, rlimit_count;    ///< RlimitStep[]
+  std::uint32_t argv, argc;               ///< u32 offsets[]
+  std::uint32_t envp, envc;
+  std::uint32_t path;                     ///< PATH for the search; empty string: none
+  std::uint32_t workdir;
+  std::uint32_t hostname;
+  std::uint32_t rootfs;                   ///< offset of a directory used as the root; 0: a new tmpfs
+  std::int32_t rootfs_fd;                 ///< or its open_tree descriptor
+  std::uint32_t filter, filter_len;       ///< sock_filter[]: refuses by errno
+  std::uint32_t notify_filter, notify_len;  ///< the same, refusals go to the listener
+  std::uint64_t landlock_fs, landlock_net, landlock_scope;
+  std::uint32_t landlock_rules, landlock_rule_count;
+  std::uint64_t cap_last;
+};
+
+/// init -> runner. A `started` message may carry the listener descriptor.
+enum class ReportKind : std::uint32_t { failed = 1, ready, started, exited };
+
+struct InitReport {
+  ReportKind kind;
+  Stage stage;
+  std::int32_t error;      ///< errno
+  std::uint32_t index;
+  std::int32_t status;     ///< exited: the raw wait status
+  std::uint32_t others;    ///< exited: 1 if other processes were left
+  std::uint32_t notifying; ///< started: 1 if refusals go to the listener
+  std::uint32_t landlocked;
+  std::int64_t time_ns;    ///< CLOCK_MONOTONIC of the event
+};
+
+/// runner -> init: one byte. `kGo`: ids are mapped. Else a signal number to send to the command's process group.
+inline constexpr std::uint8_t kGo = 255;
+inline constexpr std::uint8_t kEnd = 254;  ///< the runner has seen enough: end the namespace
+
+}  // namespace helios::isolated
