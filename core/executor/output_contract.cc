@@ -1,0 +1,108 @@
+#include "core/executor/output_contract.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+#include <vector>
+
+#include "core/digest/sha256.h"
+#include "core/executor/places.h"
+
+namespace helios {
+namespace {
+
+std::optional<struct stat> look(const std::string& workspace, const std::string& path) {
+  auto fd = open_beneath(workspace, path, O_PATH);
+  struct stat st {};
+  if (!fd || ::fstat(fd->get(), &st) != 0) return std::nullopt;
+  return st;
+}
+
+std::string_view kind_of(mode_t mode) {
+  if (S_ISLNK(mode)) return "is a symbolic link";
+  if (S_ISDIR(mode)) return "is a directory";
+  if (S_ISFIFO(mode)) return "is a FIFO";
+  if (S_ISSOCK(mode)) return "is a socket";
+  return "is a device";
+}
+
+bool untouched(const struct stat& before, const struct stat& after) {
+  return before.st_dev == after.st_dev && before.st_ino == after.st_ino && before.st_size == after.st_size &&
+         before.st_mtim.tv_sec == after.st_mtim.tv_sec && before.st_mtim.tv_nsec == after.st_mtim.tv_nsec;
+}
+
+// ftruncate makes a file of exabytes in no time, and reading it would take years.
+bool mostly_hole(const struct stat& st) {
+  constexpr off_t kBlock = 512;  // of st_blocks, whatever the file system's own
+  constexpr off_t kSmall = off_t{256} << 20;
+  return st.st_size > kSmall && st.st_size / 64 > st.st_blocks * kBlock;
+}
+
+// Reads `size` bytes and no more: the file may have grown since it was looked at.
+Result<std::string> digest_of(int fd, off_t size) {
+  digest::Sha256 sum;
+  std::vector<char> buffer(static_cast<std::size_t>(std::min<off_t>(std::max<off_t>(size, 1), 256 << 10)));
+  for (off_t left = size; left > 0;) {
+    const ssize_t n = ::read(fd, buffer.data(), static_cast<std::size_t>(std::min<off_t>(left, buffer.size())));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return fail_errno(ErrorCode::io, "read", errno);
+    if (n == 0) break;
+    sum.update({buffer.data(), static_cast<std::size_t>(n)});
+    left -= n;
+  }
+  return sum.hex();
+}
+
+std::string problem_opening(const Error& e) {
+  if (e.sys_errno == ENOENT || e.sys_errno == ENOTDIR) return "does not exist";
+  if (e.sys_errno == ELOOP) return "is a symbolic link, or lies behind one";
+  if (e.sys_errno == ENXIO) return "is a socket, a FIFO or a device";
+  return e.message;
+}
+
+}  // namespace
+
+OutputContract::OutputContract(std::string workspace, std::string path, std::string as_written)
+    : workspace_(std::move(workspace)), path_(std::move(path)), as_written_(std::move(as_written)) {
+  if (!path_.empty()) before_ = look(workspace_, path_);
+}
+
+std::optional<OutputFile> OutputContract::check() const {
+  if (path_.empty()) return std::nullopt;
+  OutputFile out;
+  out.path = as_written_;
+  const auto there = look(workspace_, path_);
+  if (there && !S_ISREG(there->st_mode)) {
+    out.problem = kind_of(there->st_mode);
+    return out;
+  }
+  auto fd = open_beneath(workspace_, path_, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+  if (!fd) {
+    out.problem = problem_opening(fd.error());
+    return out;
+  }
+  struct stat st {};
+  if (::fstat(fd->get(), &st) != 0 || !S_ISREG(st.st_mode)) {
+    out.problem = "is not a regular file";
+    return out;
+  }
+  out.exists = true;
+  out.bytes = static_cast<std::uint64_t>(st.st_size);
+  if (before_ && untouched(*before_, st)) out.problem = "was there before this run, which did not touch it";
+  if (mostly_hole(st)) {
+    out.problem = "is almost entirely a hole: not read";
+    return out;
+  }
+  auto sum = digest_of(fd->get(), st.st_size);
+  if (sum) {
+    out.sha256 = *std::move(sum);
+  } else {
+    out.problem = sum.error().message;
+  }
+  return out;
+}
+
+}  // namespace helios

@@ -1,0 +1,32 @@
+/// The chunk's output file, before and after the run.
+#pragma once
+
+#include <sys/stat.h>
+
+#include <optional>
+#include <string>
+
+#include "helios/worker_result.h"
+
+namespace helios {
+
+/// What lay at the output file's place before the run; compared afterwards, so that a file left by an earlier run is
+/// not taken for this one's.
+class OutputContract {
+ public:
+  /// `path`: absolute, normalised, within `workspace`; empty: the run has no output file. `as_written`: as the spec has
+  /// it.
+  OutputContract(std::string workspace, std::string path, std::string as_written);
+
+  /// Looks at the file without trusting it. Context: nothing of the command runs any more. Empty when the spec named
+  /// no output.
+  [[nodiscard]] std::optional<OutputFile> check() const;
+
+ private:
+  std::string workspace_;
+  std::string path_;
+  std::string as_written_;
+  std::optional<struct stat> before_;
+};
+
+}  // namespace helios

@@ -1,0 +1,47 @@
+/// Where a run happens: the tree the command may write, its working directory, its output file. Nothing the command
+/// can influence is trusted by name: what lies beneath the workspace is opened without following any link.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "core/sys/unique_fd.h"
+#include "helios/error.h"
+
+namespace helios {
+
+/// What was asked for. Empty means "not given"; relative paths are relative to `cwd`.
+struct PlaceRequest {
+  std::string cwd;          ///< the caller's working directory, absolute
+  std::string spec_dir;     ///< the spec's folder; empty for a URL, stdin or no spec
+  std::string workspace;    ///< --workspace
+  std::string workdir;      ///< --workdir
+  std::string output_file;  ///< the chunk's outputFile, as written
+};
+
+/// All absolute, links in `workspace` and `workdir` resolved.
+struct Places {
+  std::string workspace;
+  std::string workdir;      ///< --workdir, else the spec's folder if inside the workspace, else the workspace
+  std::string output_file;  ///< `outputFile` seen from the working directory; empty when none was named
+  bool operator==(const Places&) const = default;
+};
+
+/// Errors: invalid_argument for a workspace that is missing, no directory, a symbolic link, not writable or part of
+/// the system, a working directory outside it; invalid_spec for an output file outside it.
+[[nodiscard]] Result<Places> resolve_places(const PlaceRequest& asked);
+
+/// "/a/b" for "/a/./x/../b//": by the letters alone. `path` is absolute.
+[[nodiscard]] std::string normalise(std::string_view path);
+
+/// Is `path` the directory `root` or beneath it? Both normalised.
+[[nodiscard]] bool lies_within(std::string_view path, std::string_view root);
+
+/// Why no command may be given this directory to write; empty when it may. `path` is absolute and resolved.
+[[nodiscard]] std::string_view why_system_directory(std::string_view path);
+
+/// Opens what lies at `path` (absolute, normalised, within `root`) without following a link on the way or at the
+/// end. openat2 where the kernel has it, else one component at a time. Errors: io with errno (ELOOP for a link).
+[[nodiscard]] Result<sys::UniqueFd> open_beneath(const std::string& root, const std::string& path, int flags);
+
+}  // namespace helios

@@ -1,0 +1,124 @@
+#include "core/executor/verdict.h"
+
+#include <csignal>
+#include <cstring>
+#include <string>
+
+namespace helios {
+namespace {
+
+constexpr int kSignalBase = 128;
+constexpr int kByLimit = kSignalBase + SIGKILL;
+
+// A number that can never be mistaken for success.
+int failing(int code, int otherwise) { return code > 0 && code <= 255 ? code : otherwise; }
+
+int by_signal(int signal, int otherwise) { return signal > 0 ? failing(kSignalBase + signal, otherwise) : otherwise; }
+
+}  // namespace
+
+int exit_code_of(const Termination& end) {
+  switch (end.reason) {
+    case Reason::exited:
+      return end.exit_code >= 0 && end.exit_code <= 255 ? end.exit_code : kRunnerFailed;
+    case Reason::signaled:
+      return by_signal(end.signal, failing(end.exit_code, kByLimit));
+    case Reason::cancelled:
+      return by_signal(end.cancel_signal, kSignalBase + SIGTERM);
+    case Reason::syscall_denied:
+      return by_signal(end.signal, kByLimit);
+    case Reason::output_limit:
+    case Reason::wall_time_limit:
+    case Reason::idle_limit:
+    case Reason::cpu_time_limit:
+    case Reason::disk_limit:
+    case Reason::memory_limit:
+    case Reason::process_limit:
+    case Reason::host_out_of_memory:
+      return kByLimit;
+    case Reason::not_started:
+      return end.exit_code == 126 ? 126 : 127;
+    case Reason::output_missing:
+      return 1;
+    case Reason::setup_failed:
+      return kRunnerFailed;
+  }
+  return kRunnerFailed;
+}
+
+Retry retry_of(const Termination& end) {
+  switch (end.reason) {
+    case Reason::exited:
+    case Reason::output_missing:
+    case Reason::syscall_denied:
+      return Retry::never;  // the command's own doing: it would do it again
+    case Reason::signaled:
+      // Somebody outside ended it (a preempted host, an operator); a crash of its own would come back.
+      return end.signal == SIGKILL || end.signal == SIGTERM || end.signal == SIGHUP || end.signal == SIGINT
+                 ? Retry::same
+                 : Retry::never;
+    case Reason::cancelled:
+    case Reason::idle_limit:  // it hung: nothing says that waiting longer would help
+      return Retry::same;
+    case Reason::output_limit:
+    case Reason::wall_time_limit:
+    case Reason::cpu_time_limit:
+    case Reason::disk_limit:
+    case Reason::memory_limit:
+    case Reason::process_limit:
+      return Retry::raise_limit;
+    case Reason::host_out_of_memory:
+    case Reason::setup_failed:
+      return Retry::other_host;
+    case Reason::not_started:
+      return end.exit_code == 126 ? Retry::never : Retry::other_host;  // 127: not installed here
+  }
+  return Retry::never;
+}
+
+std::string signal_name(int signal) {
+  if (signal >= SIGRTMIN && signal <= SIGRTMAX) {
+    const int above = signal - SIGRTMIN;
+    return above == 0 ? "SIGRTMIN" : "SIGRTMIN+" + std::to_string(above);
+  }
+  const char* abbreviation = ::sigabbrev_np(signal);
+  return abbreviation != nullptr ? std::string("SIG") + abbreviation : "signal " + std::to_string(signal);
+}
+
+std::string describe(const Termination& end) {
+  switch (end.reason) {
+    case Reason::exited:
+      return "exited with " + std::to_string(end.exit_code);
+    case Reason::signaled:
+      return "ended by " + signal_name(end.signal);
+    case Reason::cancelled:
+      return end.cancel_signal > 0 ? "cancelled by " + signal_name(end.cancel_signal) : std::string("cancelled");
+    case Reason::output_limit:
+      return "wrote more than its output limit";
+    case Reason::wall_time_limit:
+      return "ran longer than its time limit";
+    case Reason::idle_limit:
+      return "did nothing for longer than its idle limit";
+    case Reason::cpu_time_limit:
+      return "used more than its CPU time limit";
+    case Reason::disk_limit:
+      return "wrote more than its disk limit";
+    case Reason::memory_limit:
+      return "exceeded its memory limit";
+    case Reason::process_limit:
+      return "hit its process limit";
+    case Reason::syscall_denied:
+      return "made a system call that ends a run";
+    case Reason::host_out_of_memory:
+      return "was ended because the host ran out of memory";
+    case Reason::output_missing:
+      return "exited with 0 but left no output file";
+    case Reason::not_started:
+      return end.exit_code == 126 ? "could not be executed" : "was not found";
+    case Reason::setup_failed:
+      return "was not run: the sandbox could not be set up";
+  }
+  return "ended for an unknown reason";
+}
+
+}  // namespace helios
