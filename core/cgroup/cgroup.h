@@ -196,6 +196,8 @@ class RunGroup {
   [[nodiscard]] const Directory* directory_of(Controller c) const;
   [[nodiscard]] bool wait_until_empty(std::chrono::milliseconds patience) const;
   void stop_forks();
+  void read_memory(Counters& counters) const;
+  void read_pids(Counters& counters) const;
 
   std::vector<Directory> directories_;
   std::vector<LimitReceipt> receipts_;

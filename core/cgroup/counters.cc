@@ -1,0 +1,141 @@
+#include <algorithm>
+
+#include "core/cgroup/cgroup.h"
+#include "core/cgroup/cgroup_file.h"
+
+namespace helios::cgroup {
+namespace {
+
+constexpr double kUsPerMs = 1e3;
+constexpr double kNsPerMs = 1e6;
+
+template <class T>
+void add(ResourceUsage& usage, Figure figure, const Counter<T>& counter) {
+  if (counter.value) usage.set(figure, static_cast<double>(*counter.value), std::string(counter.source));
+}
+
+Counter<std::uint64_t> count(std::optional<std::uint64_t> value, std::string_view source) { return {value, source}; }
+
+Counter<double> scaled(std::optional<std::uint64_t> value, double per_ms, std::string_view source) {
+  if (!value) return {};
+  return {static_cast<double>(*value) / per_ms, source};
+}
+
+// io.stat: one line a device, "8:0 rbytes=1 wbytes=2 rios=…"; summed over devices.
+std::uint64_t sum_io(std::string_view text, std::string_view key) {
+  std::uint64_t sum = 0;
+  for (auto at = text.find(key); at != std::string_view::npos; at = text.find(key, at + 1)) {
+    sum += parse_number(text.substr(at + key.size())).value_or(0);
+  }
+  return sum;
+}
+
+// *.pressure: "some avg10=0.00 avg60=0.00 avg300=0.00 total=123"; total in microseconds.
+std::optional<std::uint64_t> some_total(std::string_view text) {
+  const auto at = text.find("total=");
+  if (text.substr(0, 5) != "some " || at == std::string_view::npos) return std::nullopt;
+  return parse_number(text.substr(at + 6));
+}
+
+}  // namespace
+
+void Counters::add_to(ResourceUsage& usage) const {
+  add(usage, Figure::cpu_ms, cpu_ms);
+  add(usage, Figure::user_ms, user_ms);
+  add(usage, Figure::system_ms, system_ms);
+  add(usage, Figure::peak_memory_bytes, peak_memory_bytes);
+  add(usage, Figure::peak_processes, peak_tasks);
+  add(usage, Figure::io_read_bytes, io_read_bytes);
+  add(usage, Figure::io_write_bytes, io_write_bytes);
+  add(usage, Figure::throttled_ms, throttled_ms);
+  add(usage, Figure::oom_kills, oom_kills);
+  add(usage, Figure::process_limit_hits, pids_max_hits);
+  add(usage, Figure::pressure_cpu_ms, pressure_cpu_ms);
+  add(usage, Figure::pressure_memory_ms, pressure_memory_ms);
+  add(usage, Figure::pressure_io_ms, pressure_io_ms);
+}
+
+Counters RunGroup::read() const {
+  Counters c;
+  const auto number = [](const sys::UniqueFd& fd) { return parse_number(read_again(fd.get())); };
+  const std::string cpu_stat = read_again(cpu_stat_.get());
+  if (cpu_v2_) {
+    constexpr std::string_view kSource = "cgroup-v2:cpu.stat";
+    c.cpu_ms = scaled(keyed_number(cpu_stat, "usage_usec"), kUsPerMs, kSource);
+    c.user_ms = scaled(keyed_number(cpu_stat, "user_usec"), kUsPerMs, kSource);
+    c.system_ms = scaled(keyed_number(cpu_stat, "system_usec"), kUsPerMs, kSource);
+  } else {
+    c.cpu_ms = scaled(number(cpu_usage_), kNsPerMs, "cgroup-v1:cpuacct.usage");
+    c.user_ms = scaled(number(cpu_user_), kNsPerMs, "cgroup-v1:cpuacct.usage_user");
+    c.system_ms = scaled(number(cpu_system_), kNsPerMs, "cgroup-v1:cpuacct.usage_sys");
+  }
+  // Throttling: v2 in µs, v1 in ns; each file has only its own key.
+  const auto throttled_us = keyed_number(cpu_stat, "throttled_usec");
+  c.throttled_ms = throttled_us ? scaled(throttled_us, kUsPerMs, "cgroup-v2:cpu.stat")
+                                : scaled(keyed_number(cpu_stat, "throttled_time"), kNsPerMs, "cgroup-v1:cpu.stat");
+  c.nr_throttled =
+      count(keyed_number(cpu_stat, "nr_throttled"), throttled_us ? "cgroup-v2:cpu.stat" : "cgroup-v1:cpu.stat");
+  read_memory(c);
+  read_pids(c);
+  if (io_stat_) {  // empty until a device was used
+    const std::string io = read_again(io_stat_.get());
+    c.io_read_bytes = count(sum_io(io, "rbytes="), "cgroup-v2:io.stat");
+    c.io_write_bytes = count(sum_io(io, "wbytes="), "cgroup-v2:io.stat");
+  }
+  c.pressure_cpu_ms = scaled(some_total(read_again(cpu_pressure_.get())), kUsPerMs, "cgroup-v2:cpu.pressure");
+  c.pressure_memory_ms = scaled(some_total(read_again(memory_pressure_.get())), kUsPerMs, "cgroup-v2:memory.pressure");
+  c.pressure_io_ms = scaled(some_total(read_again(io_pressure_.get())), kUsPerMs, "cgroup-v2:io.pressure");
+  return c;
+}
+
+void RunGroup::read_memory(Counters& c) const {
+  const std::string events = read_again(memory_events_.get());
+  c.oom_kills =
+      count(keyed_number(events, "oom_kill"), memory_v2_ ? "cgroup-v2:memory.events" : "cgroup-v1:memory.oom_control");
+  if (memory_v2_) c.memory_max_hits = count(keyed_number(events, "max"), "cgroup-v2:memory.events");
+  const auto current = parse_number(read_again(memory_current_.get()));
+  c.current_memory_bytes = count(current, memory_v2_ ? "cgroup-v2:memory.current" : "cgroup-v1:memory.usage_in_bytes");
+  if (memory_peak_) {
+    c.peak_memory_bytes = count(parse_number(read_again(memory_peak_.get())),
+                                memory_v2_ ? "cgroup-v2:memory.peak" : "cgroup-v1:memory.max_usage_in_bytes");
+  } else if (current) {
+    c.peak_memory_bytes = count(std::max(*current, sampled_memory_), "cgroup-v2:memory.current (sampled)");
+  }
+}
+
+void RunGroup::read_pids(Counters& c) const {
+  if (!pids_events_ && !pids_current_) return;
+  const auto hits =
+      pids_hits_before_kill_ ? pids_hits_before_kill_ : keyed_number(read_again(pids_events_.get()), "max");
+  c.pids_max_hits = count(hits, pids_v2_ ? "cgroup-v2:pids.events" : "cgroup-v1:pids.events");
+  if (pids_peak_) {
+    c.peak_tasks =
+        count(parse_number(read_again(pids_peak_.get())), pids_v2_ ? "cgroup-v2:pids.peak" : "cgroup-v1:pids.peak");
+  } else if (const auto current = parse_number(read_again(pids_current_.get()))) {
+    c.peak_tasks = count(std::max(*current, sampled_tasks_),
+                         pids_v2_ ? "cgroup-v2:pids.current (sampled)" : "cgroup-v1:pids.current (sampled)");
+  }
+}
+
+void RunGroup::sample() {
+  if (!memory_peak_) {
+    sampled_memory_ = std::max(sampled_memory_, parse_number(read_again(memory_current_.get())).value_or(0));
+  }
+  if (!pids_peak_) sampled_tasks_ = std::max(sampled_tasks_, parse_number(read_again(pids_current_.get())).value_or(0));
+}
+
+std::uint64_t RunGroup::cpu_usage_us() const {
+  if (cpu_v2_) return keyed_number(read_again(cpu_stat_.get()), "usage_usec").value_or(0);
+  return parse_number(read_again(cpu_usage_.get())).value_or(0) / 1000;
+}
+
+std::uint64_t RunGroup::oom_kill_count() const {
+  return keyed_number(read_again(memory_events_.get()), "oom_kill").value_or(0);
+}
+
+std::uint64_t RunGroup::pids_max_hits() const {
+  if (pids_hits_before_kill_) return *pids_hits_before_kill_;
+  return keyed_number(read_again(pids_events_.get()), "max").value_or(0);
+}
+
+}  // namespace helios::cgroup
