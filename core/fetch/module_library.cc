@@ -1,28 +1,24 @@
 #include "core/fetch/module_library.h"
 
-#include <dlfcn.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include <cstring>
 #include <map>
 #include <mutex>
+
+#include "core/plugin/library.h"
+#include "core/plugin/vetting.h"
 
 namespace helios::fetch {
 namespace {
 
 Result<const HeliosFetchModule*> load(const std::string& path, const std::string& name) {
-  struct stat st {};
-  if (::stat(path.c_str(), &st) != 0) return fail_errno(ErrorCode::plugin_rejected, path, errno);
-  if (!S_ISREG(st.st_mode)) return fail(ErrorCode::plugin_rejected, path + ": not a regular file");
-  if ((st.st_uid != 0 && st.st_uid != ::geteuid()) || (st.st_mode & 022) != 0) {
-    return fail(ErrorCode::plugin_rejected, path + ": another user could have written it");
-  }
-  void* library = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (library == nullptr) return fail(ErrorCode::plugin_rejected, path + ": " + ::dlerror());
-  const auto* module = static_cast<const HeliosFetchModule*>(::dlsym(library, "helios_fetch_module_v1"));
-  if (module == nullptr || module->size < sizeof(HeliosFetchModule) || name != module->name) {
-    return fail(ErrorCode::plugin_rejected, path + ": not the fetch module for " + name);
+  const Result<plugin::TrustedFile> file = plugin::vet_module(path, "fetch");
+  if (!file) return fail(file.error());
+  const Result<const void*> symbol = plugin::load_symbol(*file, "helios_fetch_module_v1");
+  if (!symbol) return fail(symbol.error());
+  const auto* module = static_cast<const HeliosFetchModule*>(*symbol);
+  if (module->size < sizeof(HeliosFetchModule) || name != module->name) {
+    return fail(ErrorCode::plugin_rejected, path + ": it is not the fetch module \"" + name + "\"");
   }
   return module;
 }

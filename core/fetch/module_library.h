@@ -1,4 +1,4 @@
-/// Finding, vetting and loading a fetch module. The only place of core/fetch that touches the dynamic loader.
+/// Finding a fetch module and having it vetted and loaded by core/plugin.
 #pragma once
 
 #include <string>

@@ -1,7 +1,10 @@
 // helios-fetch-http.so: libcurl's only home.
 #include "core/fetch/module.h"
 
+#include "helios/plugin_abi.h"
 #include "plugins/fetch_http/transfer.h"
+
+HELIOS_MODULE_NOTE("fetch");
 
 namespace {
 
