@@ -18,6 +18,20 @@ namespace {
 
 std::atomic<bool> loader_broken{false};
 
+/// Never unloaded, on purpose; linked up so that leak checkers see that they are still known.
+struct Loaded {
+  boost::dll::shared_library library;
+  Loaded* next{nullptr};
+};
+std::atomic<Loaded*> all_loaded{nullptr};
+
+boost::dll::shared_library& new_library() {
+  auto* const one = new Loaded;
+  one->next = all_loaded.load();
+  while (!all_loaded.compare_exchange_weak(one->next, one)) continue;
+  return one->library;
+}
+
 /// What one attempt to load is about; plain references, as its frame may be abandoned.
 struct Attempt {
   const std::string& path;
@@ -75,8 +89,8 @@ Result<const void*> load_symbol(const TrustedFile& file, const std::string& symb
     return fail(ErrorCode::plugin_rejected, "load " + file.path + ": an earlier plugin broke the dynamic loader",
                 "mend or remove that plugin, and start again");
   }
-  auto* const library = new boost::dll::shared_library;  // never unloaded, on purpose
-  Attempt attempt{file.path, *library, {}};
+  boost::dll::shared_library& library = new_library();
+  Attempt attempt{file.path, library, {}};
   if (const int signal = run_guarded(load, &attempt, deadline); signal != 0) {
     return stopped_by(signal, file.path, deadline);
   }
@@ -86,10 +100,10 @@ Result<const void*> load_symbol(const TrustedFile& file, const std::string& symb
                 "install what it lacks, or build it for this host");
   }
   if (auto same = check_same_file(file); !same) return fail(same.error());
-  if (!library->has(symbol)) {
+  if (!library.has(symbol)) {
     return refuse(file.path, "no symbol " + symbol, "one", "build it with helios_add_runner and HELIOS_RUNNER_PLUGIN");
   }
-  return static_cast<const void*>(&library->get<const char>(symbol));
+  return static_cast<const void*>(&library.get<const char>(symbol));
 }
 
 }  // namespace helios::plugin
