@@ -26,7 +26,8 @@ std::size_t white_space(std::string_view text) {
     if (text.substr(0, wide.size()) == wide) return wide.size();
   }
   // U+2000 to U+200A
-  const bool space = text.size() >= 3 && text.substr(0, 2) == "\xE2\x80"sv && text[2] >= '\x80' && text[2] <= '\x8A';
+  const bool space = text.size() >= 3 && text.substr(0, 2) == "\xE2\x80"sv &&
+                     static_cast<unsigned char>(text[2]) >= 0x80 && static_cast<unsigned char>(text[2]) <= 0x8A;
   return space ? 3 : 0;
 }
 

@@ -18,6 +18,7 @@ constexpr std::size_t kFewNames = 32;
 constexpr std::string_view kEnd = "the end of the text";
 
 bool is_white(char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; }
+bool is_letter(char c) { return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'); }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 /// The first byte from `p` on that ends the plain ASCII part of a string: a quote, a backslash, a control character or
@@ -494,8 +495,12 @@ std::string JsonScanner::describe_token() {
   }
   if (text[0] == '-' || is_digit(text[0])) return "number " + escape_for_message(word, 40);
   if (text.substr(0, 3) == "\xEF\xBB\xBF") return "a byte order mark";
-  if (static_cast<unsigned char>(text[0]) - 'A' < 0x3AU) return escape_for_message(word, 40);
+  if (is_letter(text[0])) return escape_for_message(word, 40);
   return '\'' + escape_for_message(text.substr(0, utf8_step(text).length), 40) + '\'';
+}
+
+std::size_t plain_json_prefix(std::string_view text) noexcept {
+  return static_cast<std::size_t>(skip_plain(text.data(), text.data() + text.size()) - text.data());
 }
 
 std::optional<std::uint64_t> plain_integer(std::string_view number) noexcept {

@@ -117,6 +117,10 @@ class JsonScanner {
   std::optional<JsonProblem> problem_;
 };
 
+/// How many bytes at the start need no look when they stand inside a JSON string: ASCII without quotes, backslashes and
+/// control characters.
+[[nodiscard]] std::size_t plain_json_prefix(std::string_view text) noexcept;
+
 /// Whether a text that follows the grammar of JSON numbers (not checked here) is a whole number from 0 to 2^53-1
 /// written plainly: no sign, fraction or exponent. These are the integers every JSON reader agrees on.
 [[nodiscard]] std::optional<std::uint64_t> plain_integer(std::string_view number) noexcept;
