@@ -3,21 +3,28 @@
 function(helios_static_program name)
   add_executable(${name} ${ARGN})
   target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR})
-  set_target_properties(${name} PROPERTIES POSITION_INDEPENDENT_CODE OFF RUNTIME_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR})
+  set_target_properties(${name} PROPERTIES
+    POSITION_INDEPENDENT_CODE OFF RUNTIME_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR})
+  # Plain whatever the preset says: no sanitizer and no coverage counter can live without a C library.
   target_compile_options(${name} PRIVATE -O2 -g0 -ffreestanding -fno-stack-protector -fno-asynchronous-unwind-tables
-    -fno-exceptions -fno-rtti -fno-pic -fno-builtin -fcf-protection=none -Wall -Wextra -fno-sanitize=all
-    -U_FORTIFY_SOURCE -fno-profile-arcs -fno-test-coverage)
+    -fno-exceptions -fno-rtti -fno-pic -fcf-protection=none -fno-sanitize=all -U_FORTIFY_SOURCE -Wall -Wextra
+    -Wno-unused-command-line-argument)
   target_link_options(${name} PRIVATE -nostdlib -static -no-pie -fno-sanitize=all -Wl,--build-id=none
     -Wl,-z,noseparate-code -Wl,-z,norelro -Wl,-z,noexecstack -Wl,-s)
   string(REPLACE "-" "_" symbol ${name})
   set(source ${CMAKE_CURRENT_BINARY_DIR}/${name}_image.S)
-  file(WRITE ${source} ".section .rodata\n.balign 4096\n.globl helios_${symbol}_start, helios_${symbol}_end\n"
-    ".hidden helios_${symbol}_start\n.hidden helios_${symbol}_end\n"
-    "helios_${symbol}_start:\n.incbin \"$<0:>${CMAKE_CURRENT_BINARY_DIR}/${name}\"\nhelios_${symbol}_end:\n"
-    ".section .note.GNU-stack,\"\",@progbits\n")
-  file(READ ${source} text)
-  string(REPLACE "$<0:>" "" text "${text}")
-  file(WRITE ${source} "${text}")
+  file(CONFIGURE OUTPUT ${source} CONTENT [[
+.section .rodata
+.balign 4096
+.globl helios_@symbol@_start, helios_@symbol@_end
+.hidden helios_@symbol@_start
+.hidden helios_@symbol@_end
+helios_@symbol@_start:
+.incbin "@CMAKE_CURRENT_BINARY_DIR@/@name@"
+helios_@symbol@_end:
+.section .note.GNU-stack,"",@progbits
+]])
+  # CONFIGURE takes @progbits for a variable only when it ends in '@'; it stays as it is.
   set_source_files_properties(${source} PROPERTIES OBJECT_DEPENDS ${CMAKE_CURRENT_BINARY_DIR}/${name})
   add_library(${name}_image OBJECT ${source})
   add_dependencies(${name}_image ${name})

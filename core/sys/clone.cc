@@ -1,7 +1,6 @@
 #include "core/sys/clone.h"
 
 #include <linux/sched.h>
-#include <linux/wait.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/resource.h>

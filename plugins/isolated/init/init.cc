@@ -41,11 +41,11 @@ using raw::call;
 constexpr long kSigChld = 17, kSigKill = 9;
 constexpr int kAfInet = 2, kSockDgram = 2, kSolSocket = 1, kScmRights = 1, kMsgNoSignal = 0x4000;
 constexpr unsigned long kSiocgifflags = 0x8913, kSiocsifflags = 0x8914;
-constexpr int kEintr = 4, kEagain = 11, kEexist = 17, kEnoent = 2, kEnotdir = 20, kEinval = 22, kEnosys = 38, kEacces = 13,
+constexpr int kEintr = 4, kEagain = 11, kEexist = 17, kEnoent = 2, kEnotdir = 20, kEinval = 22, kEacces = 13,
               kEbusy = 16, kEchild = 10, kEnoexec = 8, kEstale = 116, kEnodev = 19, kEtimedout = 110,
               kEproto = 71, kE2big = 7, kEnametoolong = 36;
-constexpr int kODirectory = 0200000, kONofollow = 0400000, kOPath = 010000000, kOCloexec = 02000000;
-constexpr int kORdonly = 0, kOWronly = 1, kOCreat = 0100, kOExcl = 0200;
+constexpr int kONofollow = 0400000, kOPath = 010000000, kOCloexec = 02000000;
+constexpr int kOWronly = 1, kOCreat = 0100, kOExcl = 0200;
 constexpr unsigned kSealedMmapProtRead = 1, kMapPrivate = 2, kMapAnonymous = 0x20;
 constexpr int kMntDetach = 2;
 constexpr int kScratchBytes = 256 * 1024;
@@ -123,15 +123,6 @@ void reset_signals() {
   call(__NR_rt_sigprocmask, 2 /* SIG_SETMASK */, &all, 0, 8);
 }
 
-void join_groups() {
-  // "0" moves the writing thread itself: no global lock, no RCU grace period (6.5 ms for a pid written by the parent).
-  for (std::uint32_t i = 0; i < plan->task_fd_count; ++i) {
-    must(Stage::join_groups, call(__NR_write, plan->task_fds[i], "0", 1), i);
-  }
-  // After joining, so that the namespace's root is the run's own group and its path shows nothing above.
-  if ((plan->flags & kUnshareCgroup) != 0) must(Stage::cgroup_namespace, call(__NR_unshare, CLONE_NEWCGROUP));
-}
-
 void wait_for_ids() {
   std::uint8_t byte = 0;
   long n;
@@ -150,6 +141,16 @@ void loopback_up() {
   request.flags = static_cast<short>(request.flags | 1 /* IFF_UP */);
   must(Stage::loopback, call(__NR_ioctl, s, kSiocsifflags, &request));
   call(__NR_close, s);
+}
+
+/// Late, so that our own set-up does not count as the command's; while the capabilities for the namespace are there.
+void join_groups() {
+  // "0" moves the writing thread itself: no global lock, no RCU grace period (6.5 ms for a pid written by the parent).
+  for (std::uint32_t i = 0; i < plan->task_fd_count; ++i) {
+    must(Stage::join_groups, call(__NR_write, plan->task_fds[i], "0", 1), i);
+  }
+  // After joining, so that the namespace's root is the run's own group and its path shows nothing above.
+  if ((plan->flags & kUnshareCgroup) != 0) must(Stage::cgroup_namespace, call(__NR_unshare, CLONE_NEWCGROUP));
 }
 
 /// Before the mounts, so that what is created in the new file systems has mapped owners. No id 0 is mapped: the
@@ -201,9 +202,9 @@ std::uint64_t attributes_of(std::uint32_t flags) {
 }
 
 long set_attributes(long fd, const char* path, unsigned at_flags, std::uint64_t attributes) {
-  if (attributes == 0) return 0;
   mount_attr attr{};
   attr.attr_set = attributes;
+  attr.propagation = 1UL << 18;  // MS_PRIVATE: a tree cloned from a shared mount would hand our mounts to the host
   return call(__NR_mount_setattr, fd, path, at_flags, &attr, sizeof attr);
 }
 
@@ -376,8 +377,10 @@ void build_root() {
 
 /// All five sets empty, and nothing that could fill them again.
 void drop_capabilities() {
-  for (std::uint64_t c = 0; c <= plan->cap_last; ++c) {
-    must(Stage::capabilities, call(__NR_prctl, PR_CAPBSET_DROP, c, 0, 0, 0), static_cast<std::uint32_t>(c));
+  for (std::uint32_t c = 0; c < 64; ++c) {
+    const long r = call(__NR_prctl, PR_CAPBSET_DROP, c, 0, 0, 0);
+    if (r == -kEinval && c > 31) break;  // the kernel's last one was before
+    must(Stage::capabilities, r, c);
   }
   must(Stage::capabilities, call(__NR_prctl, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0));
   __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
@@ -594,16 +597,17 @@ extern "C" [[noreturn]] __attribute__((used)) void helios_init_main() {
   call(__NR_fcntl, kControlFd, 2 /* F_SETFD */, 1 /* FD_CLOEXEC */);
   reset_signals();
   read_plan();
-  join_groups();          // v2: clone3 put us there already
   wait_for_ids();
   loopback_up();
   become_unprivileged();
   call(__NR_sethostname, text(plan->hostname), raw::length(text(plan->hostname)));
   build_root();           // while the capabilities are there
+  join_groups();          // v1; on v2 clone3 put us there already
   drop_capabilities();
   restrict_files();
   // The uid's lock stays with us, so that a dead runner's uid is not given to another run before we are gone.
-  call(__NR_dup3, kFirstFreeFd, kPlanFd, kOCloexec);
+  call(__NR_fcntl, kLockFd, 2 /* F_SETFD */, 1 /* FD_CLOEXEC */);
+  call(__NR_close, kPlanFd);
   call(__NR_close_range, kFirstFreeFd, ~0U, 0);
   look_after(start_command());
 }

@@ -15,14 +15,13 @@ inline constexpr int kMaxTaskFds = 8;
 /// Descriptors that helios-init finds open at these numbers.
 inline constexpr int kControlFd = 3;  ///< SOCK_SEQPACKET to the runner; its end of file ends the namespace
 inline constexpr int kPlanFd = 4;     ///< the plan
-inline constexpr int kFirstFreeFd = 5;  ///< then the ones the plan names
+inline constexpr int kLockFd = 5;  ///< the uid's lock; init keeps it as long as it lives
+inline constexpr int kFirstFreeFd = 6;  ///< then the ones the plan names
 
 /// Steps in the order in which they happen; a failure names its stage, the errno and the index within it.
 enum class Stage : std::int32_t {
   exec_init,         // in the runner's child: helios-init itself could not be executed
   read_plan,
-  join_groups,       // v1: write "0" into each `tasks`
-  cgroup_namespace,
   wait_for_ids,
   loopback,
   groups,
@@ -33,6 +32,8 @@ enum class Stage : std::int32_t {
   pivot_root,
   read_only_root,
   working_directory,
+  join_groups,       // v1: write "0" into each `tasks`
+  cgroup_namespace,
   capabilities,
   landlock,
   rlimits,           // index: which limit
@@ -121,7 +122,6 @@ struct InitPlan {
   std::uint32_t notify_filter, notify_len;  ///< the same, refusals go to the listener
   std::uint64_t landlock_fs, landlock_net, landlock_scope;
   std::uint32_t landlock_rules, landlock_rule_count;
-  std::uint64_t cap_last;
 };
 
 /// init -> runner. A `started` message may carry the listener descriptor.

@@ -1,0 +1,86 @@
+#include "plugins/isolated/denials.h"
+
+#include <fcntl.h>
+#include <linux/seccomp.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+
+#include "core/sys/file.h"
+
+namespace helios::isolated {
+namespace {
+
+constexpr std::size_t kMaxKinds = 64;  // different calls kept; a hostile program could try all of them
+
+/// The caller's name and pid, as the host sees it. It may be gone already.
+std::string process_of(std::uint32_t pid) {
+  auto comm = sys::read_file("/proc/" + std::to_string(pid) + "/comm", 64);
+  std::string name = comm ? *comm : "?";
+  while (!name.empty() && name.back() == '\n') name.pop_back();
+  return name + " (pid " + std::to_string(pid) + ")";
+}
+
+std::string arguments_of(const seccomp_data& d) {
+  std::array<char, 6 * 20> text{};
+  int n = 0;
+  for (int i = 0; i < 6; ++i) {
+    n += std::snprintf(text.data() + n, text.size() - static_cast<std::size_t>(n), "%s0x%llx", i == 0 ? "" : ", ",
+                       static_cast<unsigned long long>(d.args[i]));
+  }
+  return {text.data(), static_cast<std::size_t>(n)};
+}
+
+}  // namespace
+
+Denial& Denials::entry(std::int64_t number, std::uint32_t arch, const std::string& error) {
+  std::string name = syscall_name(number, arch);
+  for (Denial& d : seen_) {
+    if (d.syscall == name && d.error == error) return d;
+  }
+  if (seen_.size() >= kMaxKinds) name = "(others)";
+  for (Denial& d : seen_) {
+    if (d.syscall == name) return d;
+  }
+  Denial d;
+  d.syscall = std::move(name);
+  d.number = number;
+  d.error = error;
+  seen_.push_back(std::move(d));
+  return seen_.back();
+}
+
+std::optional<std::string> Denials::answer() {
+  // Larger than the kernel's, so that a newer kernel's fields fit.
+  union {
+    seccomp_notif notification;
+    std::array<char, 512> room;
+  } in{};
+  union {
+    seccomp_notif_resp response;
+    std::array<char, 512> room;
+  } out{};
+  if (::ioctl(listener_.get(), SECCOMP_IOCTL_NOTIF_RECV, &in.notification) != 0) {
+    if (errno != EINTR && errno != EAGAIN && errno != ENOENT) listener_.reset();
+    return std::nullopt;
+  }
+  const seccomp_data& data = in.notification.data;
+  const std::uint32_t action = evaluate(program_, data);
+  const bool is_errno = (action & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_ERRNO;
+  const int error = is_errno ? static_cast<int>(action & SECCOMP_RET_DATA) : 0;
+  Denial& d = entry(data.nr, data.arch, is_errno ? errno_name(error) : "kill");
+  if (d.count++ == 0) {
+    d.args = arguments_of(data);
+    d.process = process_of(in.notification.pid);
+  }
+  if (!is_errno) return d.syscall + "(" + d.args + ") by " + d.process + " is fatal under this policy";
+  out.response.id = in.notification.id;
+  out.response.error = -error;
+  (void)::ioctl(listener_.get(), SECCOMP_IOCTL_NOTIF_SEND, &out.response);
+  return std::nullopt;
+}
+
+}  // namespace helios::isolated

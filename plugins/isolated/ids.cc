@@ -1,0 +1,124 @@
+#include "plugins/isolated/ids.h"
+
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+
+#include "core/freestanding/syscalls.h"
+#include "core/sys/clone.h"
+#include "core/sys/file.h"
+
+namespace helios::isolated {
+namespace {
+
+Result<sys::UniqueFd> open_lock_file(const std::string& state_dir) {
+  if (::mkdir(state_dir.c_str(), 0755) != 0 && errno != EEXIST) {
+    return fail_errno(ErrorCode::io, "create the state directory " + state_dir, errno, "choose another with --state-dir");
+  }
+  auto dir = sys::open_file(state_dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  if (!dir) return fail(dir.error());
+  struct stat st {};
+  if (::fstat(dir->get(), &st) != 0 || st.st_uid != 0 || (st.st_mode & 022) != 0) {
+    return fail(ErrorCode::io, "state directory " + state_dir + ": must belong to root and be writable by nobody else",
+                "chown root " + state_dir + " && chmod go-w " + state_dir);
+  }
+  return sys::open_at(dir->get(), "uids", O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
+}
+
+bool try_lock(int fd, std::uint64_t byte) {
+  struct flock lock {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  lock.l_start = static_cast<off_t>(byte);
+  lock.l_len = 1;
+  return ::fcntl(fd, F_OFD_SETLK, &lock) == 0;
+}
+
+Status write_proc(pid_t pid, const char* name, const std::string& text) {
+  const std::string path = "/proc/" + std::to_string(pid) + "/" + name;
+  auto fd = sys::open_file(path, O_WRONLY);
+  if (!fd) return fail(fd.error());
+  if (auto s = sys::write_all(fd->get(), text); !s) return fail(s.error().while_doing("write " + path));
+  return {};
+}
+
+std::string map_line(std::uint32_t inside, std::uint32_t outside) {
+  return std::to_string(inside) + " " + std::to_string(outside) + " 1\n";
+}
+
+/// [child] Holds its user namespace open until it is killed.
+void hold(void*) {
+  for (;;) raw::call(__NR_pause);
+}
+
+}  // namespace
+
+Result<UidLease> lease_uid(const std::string& state_dir, std::uint64_t first, std::uint64_t count) {
+  auto file = open_lock_file(state_dir);
+  if (!file) return fail(file.error().while_doing("lease a user id for the run"));
+  // Start anywhere, so that concurrent runs rarely try the same.
+  const std::uint64_t start = static_cast<std::uint64_t>(::getpid()) * 2654435761u % count;
+  for (std::uint64_t i = 0; i < count; ++i) {
+    const std::uint64_t n = (start + i) % count;
+    if (try_lock(file->get(), n)) return UidLease{static_cast<std::uint32_t>(first + n), std::move(*file)};
+    if (errno != EAGAIN && errno != EACCES) return fail_errno(ErrorCode::io, "lock a user id in " + state_dir, errno);
+  }
+  return fail(ErrorCode::unsupported, "all " + std::to_string(count) + " user ids of the range are taken by running chunks",
+              "widen --uid-range");
+}
+
+Status map_ids(pid_t pid, std::uint32_t inside, std::uint32_t uid, std::uint32_t gid, bool privileged) {
+  constexpr const char* kHint =
+      "if the host restricts user namespaces (kernel.apparmor_restrict_unprivileged_userns=1), give helios-run an "
+      "AppArmor profile with 'userns,'; see helios-run doctor";
+  auto s = write_proc(pid, "uid_map", map_line(inside, uid));
+  if (s && !privileged) s = write_proc(pid, "setgroups", "deny");
+  if (s) s = write_proc(pid, "gid_map", map_line(inside, gid));
+  if (s) return s;
+  Error e = s.error().while_doing("map user ids");
+  e.code = ErrorCode::setup_failed;
+  e.remedy = kHint;
+  return fail(e);
+}
+
+Result<sys::UniqueFd> mapping_namespace(std::uint32_t disk_uid, std::uint32_t disk_gid, std::uint32_t seen_uid,
+                                        std::uint32_t seen_gid) {
+  alignas(16) std::array<char, 8192> stack{};
+  sys::CloneOptions options;
+  options.namespaces = CLONE_NEWUSER;
+  auto child = sys::clone_shared(options, stack.data() + stack.size(), hold, nullptr);
+  if (!child) return fail(child.error().while_doing("make a user namespace for the workspace's id map"));
+  auto written = write_proc(child->pid, "uid_map", map_line(disk_uid, seen_uid));
+  if (written) written = write_proc(child->pid, "gid_map", map_line(disk_gid, seen_gid));
+  Result<sys::UniqueFd> ns = written ? sys::open_file("/proc/" + std::to_string(child->pid) + "/ns/user", O_RDONLY)
+                                     : Result<sys::UniqueFd>(fail(written.error()));
+  sys::send_signal(child->pidfd, SIGKILL);
+  (void)sys::reap(*child);
+  if (!ns) return fail(ns.error().while_doing("make a user namespace for the workspace's id map"));
+  return ns;
+}
+
+Result<sys::UniqueFd> clone_tree(const std::string& path) {
+  const long fd = ::syscall(SYS_open_tree, AT_FDCWD, path.c_str(), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+  if (fd < 0) return fail_errno(ErrorCode::setup_failed, "bind " + path, errno);
+  return sys::UniqueFd(static_cast<int>(fd));
+}
+
+Status map_tree(const sys::UniqueFd& tree, const sys::UniqueFd& user_namespace, const std::string& path) {
+  struct mount_attr attr {};
+  attr.attr_set = MOUNT_ATTR_IDMAP;
+  attr.userns_fd = static_cast<std::uint64_t>(user_namespace.get());
+  if (::syscall(SYS_mount_setattr, tree.get(), "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof attr) == 0) return {};
+  return fail_errno(ErrorCode::unsupported, "workspace " + path + ": its file system cannot be id-mapped", errno,
+                    "use --workspace-ids=chown (hand the tree over for the run) or --workspace-ids=owner (run as its "
+                    "owner), or move the workspace to ext4, xfs or btrfs");
+}
+
+}  // namespace helios::isolated

@@ -1,0 +1,38 @@
+/// Who the command is on the host: leased ids, id maps, id-mapped mounts.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include <sys/types.h>
+
+#include "core/sys/unique_fd.h"
+#include "helios/error.h"
+
+namespace helios::isolated {
+
+/// One host id that no other run has. Held by a lock on one byte of a file: it ends with the last process that has the
+/// descriptor, however that ends.
+struct UidLease {
+  std::uint32_t uid{0};
+  sys::UniqueFd lock;
+};
+
+/// Errors: io, unsupported (all ids of the range are taken).
+[[nodiscard]] Result<UidLease> lease_uid(const std::string& state_dir, std::uint64_t first, std::uint64_t count);
+
+/// Writes uid_map, setgroups and gid_map of a process in a new user namespace: `inside` stands for `uid` and `gid`.
+/// `privileged`: we are root there, and the process may still drop its groups.
+[[nodiscard]] Status map_ids(pid_t pid, std::uint32_t inside, std::uint32_t uid, std::uint32_t gid, bool privileged);
+
+/// A user namespace for mount_setattr(MOUNT_ATTR_IDMAP): what belongs to `disk_…` on disk is seen as `seen_…`.
+/// Needs root. Errors: setup_failed.
+[[nodiscard]] Result<sys::UniqueFd> mapping_namespace(std::uint32_t disk_uid, std::uint32_t disk_gid,
+                                                      std::uint32_t seen_uid, std::uint32_t seen_gid);
+
+/// A detached copy of the tree at `path` (open_tree), for another mount namespace to attach. Needs root.
+[[nodiscard]] Result<sys::UniqueFd> clone_tree(const std::string& path);
+/// Maps the ids of a detached tree. Errors: unsupported, naming the file system's inability and the ways out.
+[[nodiscard]] Status map_tree(const sys::UniqueFd& tree, const sys::UniqueFd& user_namespace, const std::string& path);
+
+}  // namespace helios::isolated
