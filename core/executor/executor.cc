@@ -142,6 +142,11 @@ Result<Plan> Executor::plan(const ExecutionRequest& request) {
   return plan;
 }
 
+Result<std::vector<Finding>> Executor::probe() {
+  RunHost host(hooks_, 0, {}, {});
+  return chosen_.runner->probe(host);
+}
+
 Result<WorkerResult> Executor::run(const Job& job, const RunOptions& options, const ExecutionRequest& request) {
   auto out_copy = open_copy(job, options, "stdout");
   if (!out_copy) return fail(out_copy.error());

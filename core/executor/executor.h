@@ -5,6 +5,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/executor/build_request.h"
 #include "helios/error.h"
@@ -40,6 +41,9 @@ class Executor {
 
   /// What the runner would do. Starts nothing. Values of secret-looking variables are hidden.
   [[nodiscard]] Result<Plan> plan(const ExecutionRequest& request);
+
+  /// What works on this host and what does not. Tries things; leaves nothing behind.
+  [[nodiscard]] Result<std::vector<Finding>> probe();
 
   /// Runs a prepared request to its end. A command that failed is a result; an Error means that nothing of it ran.
   [[nodiscard]] Result<WorkerResult> run(const Job& job, const RunOptions& options, const ExecutionRequest& request);

@@ -1,8 +1,9 @@
 #include "core/executor/verdict.h"
 
 #include <csignal>
-#include <cstring>
 #include <string>
+
+#include "core/spec/worker_result_json.h"
 
 namespace helios {
 namespace {
@@ -76,23 +77,14 @@ Retry retry_of(const Termination& end) {
   return Retry::never;
 }
 
-std::string signal_name(int signal) {
-  if (signal >= SIGRTMIN && signal <= SIGRTMAX) {
-    const int above = signal - SIGRTMIN;
-    return above == 0 ? "SIGRTMIN" : "SIGRTMIN+" + std::to_string(above);
-  }
-  const char* abbreviation = ::sigabbrev_np(signal);
-  return abbreviation != nullptr ? std::string("SIG") + abbreviation : "signal " + std::to_string(signal);
-}
-
 std::string describe(const Termination& end) {
   switch (end.reason) {
     case Reason::exited:
       return "exited with " + std::to_string(end.exit_code);
     case Reason::signaled:
-      return "ended by " + signal_name(end.signal);
+      return "ended by " + spec::signal_name(end.signal);
     case Reason::cancelled:
-      return end.cancel_signal > 0 ? "cancelled by " + signal_name(end.cancel_signal) : std::string("cancelled");
+      return end.cancel_signal > 0 ? "cancelled by " + spec::signal_name(end.cancel_signal) : std::string("cancelled");
     case Reason::output_limit:
       return "wrote more than its output limit";
     case Reason::wall_time_limit:

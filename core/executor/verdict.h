@@ -1,6 +1,8 @@
 /// From how a run ended to what the caller is told: exit code, success, whether another try makes sense.
 #pragma once
 
+#include <string>
+
 #include "helios/execution.h"
 #include "helios/worker_result.h"
 
@@ -15,9 +17,6 @@ inline constexpr int kRunnerFailed = 125;
 
 /// Whether another try makes sense, and where.
 [[nodiscard]] Retry retry_of(const Termination& end);
-
-/// "SIGKILL", "SIGRTMIN+3", "signal 99".
-[[nodiscard]] std::string signal_name(int signal);
 
 /// One phrase for people: "exited with 3", "ended by SIGSEGV", "exceeded its memory limit".
 [[nodiscard]] std::string describe(const Termination& end);
