@@ -437,6 +437,14 @@ bool JsonScanner::skip_value() {
   return reject("a value");
 }
 
+bool JsonScanner::skip_value(std::string_view& raw) {
+  static_cast<void>(peek());
+  const char* const start = at_;
+  if (!skip_value()) return false;
+  raw = {start, static_cast<std::size_t>(at_ - start)};
+  return true;
+}
+
 bool JsonScanner::finish() { return (!next_token() && ok()) || reject("nothing after the document's end"); }
 
 bool JsonScanner::reject(std::string_view expected) { return ok() && reject(expected, describe_token()); }

@@ -56,6 +56,8 @@ class JsonScanner {
   [[nodiscard]] bool read_boolean(bool& out, std::string_view expected = "true or false");
   [[nodiscard]] bool read_null();
   [[nodiscard]] bool skip_value();
+  /// The same, with the value's bytes as written. Only over a text in memory, of which `raw` is a part.
+  [[nodiscard]] bool skip_value(std::string_view& raw);
   /// Nothing but white space may follow.
   [[nodiscard]] bool finish();
 
