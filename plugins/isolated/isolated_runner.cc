@@ -1,0 +1,107 @@
+#include "plugins/isolated/isolated_runner.h"
+
+#include <optional>
+
+#include "core/supervise/program_search.h"
+#include "core/supervise/supervisor.h"
+#include "core/supervise/verdict.h"
+#include "core/sys/file.h"
+#include "plugins/isolated/launch_plan.h"
+#include "plugins/isolated/probe.h"
+#include "plugins/isolated/sandbox.h"
+
+namespace helios::isolated {
+namespace {
+
+double ms(std::int64_t ns) { return static_cast<double>(ns) / 1e6; }
+
+Result<std::optional<cgroup::RunGroup>> make_group(const ExecutionRequest& r, const LaunchPlan& p) {
+  std::optional<cgroup::RunGroup> group;
+  if (!p.placement) return group;
+  auto made = cgroup::RunGroup::create(*p.placement, cgroup::owner_token(), p.group_limits, r.allow_degraded);
+  if (!made) return fail(made.error());
+  group.emplace(std::move(*made));
+  return group;
+}
+
+Execution not_started(const ExecutionRequest& r, const LaunchPlan& p, int error) {
+  Execution x;
+  x.termination.reason = Reason::not_started;
+  x.termination.exit_code = supervise::not_started_code(error);
+  x.termination.detail = supervise::not_started_detail(r.argv.front(), error, p.path) + ", inside the sandbox";
+  x.usage.set(Figure::duration_ms, 0, "clock");
+  return x;
+}
+
+Result<Execution> run_it(const ExecutionRequest& r, const LaunchPlan& p, Host& host) {
+  const std::int64_t begin = supervise::now_ns();
+  auto group = make_group(r, p);
+  if (!group) return fail(group.error());
+  cgroup::RunGroup* const g = *group ? &**group : nullptr;
+  auto disk = supervise::measure_before(r);
+  if (!disk) return fail(disk.error());
+  constexpr std::size_t kPipeBytes = 1 << 20;
+  auto out = sys::make_pipe(kPipeBytes);
+  auto err = sys::make_pipe(kPipeBytes);
+  if (!out || !err) return fail((out ? err : out).error());
+
+  auto launched = Sandbox::launch(r, p, g, {std::move(out->write), std::move(err->write)});
+  if (!launched) return fail(launched.error());
+  Sandbox& sandbox = **launched;
+  Execution x;
+  if (const auto& failed = sandbox.not_started()) {
+    x = not_started(r, p, failed->exec_errno);
+    if (g != nullptr) x.limits = g->receipts();
+  } else {
+    const supervise::Observation seen = supervise::supervise(
+        sandbox, {std::move(out->read), std::move(err->read)}, r, host, {sandbox.started_ns(), *disk});
+    cgroup::Counters counters;
+    if (g != nullptr) {
+      counters = g->read();
+      counters.add_to(x.usage);
+      x.limits = g->receipts();
+    }
+    x.termination = supervise::judge(seen, counters, r);
+    x.usage.set(Figure::duration_ms, ms(seen.end_ns - sandbox.started_ns()), "clock");
+    x.usage.set(Figure::setup_ms, ms(sandbox.started_ns() - begin), "clock");
+    x.usage.set(Figure::teardown_ms, ms(supervise::now_ns() - seen.end_ns), "clock");
+    x.isolation = p.isolation;
+    x.denied = sandbox.denials();
+    x.survivors = sandbox.survivors();
+    x.survivor_count = sandbox.survivor_count();
+    if (!sandbox.counts_denials()) {
+      x.notes.emplace_back("refused system calls are not counted: another program already listens to this process tree's "
+                           "filter");
+    }
+    if (!sandbox.problem().empty()) x.notes.push_back(sandbox.problem());
+  }
+  x.notes.insert(x.notes.end(), p.notes.begin(), p.notes.end());
+  x.limits.insert(x.limits.end(), p.receipts.begin(), p.receipts.end());
+  supervise::sort_receipts(x.limits);
+  x.cgroup = g != nullptr ? std::string(cgroup::name(g->version())) : "none";
+  launched->reset();  // before the groups: a namespace that still dies keeps them busy
+  if (g != nullptr) {
+    if (auto s = g->remove(); !s) x.notes.push_back(s.error().message);
+  }
+  return x;
+}
+
+}  // namespace
+
+Result<std::vector<Finding>> IsolatedRunner::probe(Host&) noexcept { return probe_host(); }
+
+Result<Plan> IsolatedRunner::plan(const ExecutionRequest& request, Host&) noexcept {
+  auto detail = make_plan(request);
+  if (!detail) return fail(detail.error());
+  Plan p;
+  p.request = request;
+  p.items = describe(request, *detail);
+  p.detail = std::make_shared<const LaunchPlan>(std::move(*detail));
+  return p;
+}
+
+Result<Execution> IsolatedRunner::run(const Plan& plan, Host& host) noexcept {
+  return run_it(plan.request, *static_cast<const LaunchPlan*>(plan.detail.get()), host);
+}
+
+}  // namespace helios::isolated

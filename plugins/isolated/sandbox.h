@@ -1,0 +1,90 @@
+/// A running sandbox: made from a plan, supervised through helios-init's socket, torn down with its namespace.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/cgroup/cgroup.h"
+#include "core/supervise/supervisor.h"
+#include "core/sys/clone.h"
+#include "core/sys/unique_fd.h"
+#include "helios/error.h"
+#include "helios/request.h"
+#include "plugins/isolated/denials.h"
+#include "plugins/isolated/ids.h"
+#include "plugins/isolated/launch_plan.h"
+
+namespace helios::isolated {
+
+/// Both pipes' write ends go into the sandbox; the runner keeps the read ends.
+struct Stdio {
+  sys::UniqueFd out, err;
+};
+
+/// The command was looked for and could not be executed: a result, not an error.
+struct NotStarted {
+  int exec_errno{0};
+};
+
+class Sandbox final : public supervise::Target {
+ public:
+  /// Builds the sandbox and executes the command in it. `group` outlives the sandbox; null: none can be had and that
+  /// was allowed. Errors: setup_failed or unsupported, naming the step, the cause and the remedy.
+  [[nodiscard]] static Result<std::unique_ptr<Sandbox>> launch(const ExecutionRequest& request, const LaunchPlan& plan,
+                                                               cgroup::RunGroup* group, Stdio stdio);
+  ~Sandbox() override;
+  Sandbox(const Sandbox&) = delete;
+  Sandbox& operator=(const Sandbox&) = delete;
+
+  [[nodiscard]] int event_fd() const override { return control_.get(); }
+  [[nodiscard]] std::optional<supervise::Ended> on_event() override;
+  [[nodiscard]] int notice_fd() const override { return denials_.fd(); }
+  [[nodiscard]] std::optional<std::string> on_notice() override { return denials_.answer(); }
+  [[nodiscard]] int memory_fd() const override { return group_ != nullptr ? group_->events_fd() : -1; }
+  void signal(int number) override;
+  void kill() override;
+  [[nodiscard]] std::optional<std::uint64_t> cpu_us() override;
+  [[nodiscard]] std::uint64_t oom_kills() override { return group_ != nullptr ? group_->oom_kill_count() : 0; }
+
+  [[nodiscard]] const std::optional<NotStarted>& not_started() const { return not_started_; }
+  [[nodiscard]] std::int64_t started_ns() const { return started_ns_; }
+  [[nodiscard]] bool counts_denials() const { return notifying_; }
+  [[nodiscard]] std::vector<Denial> denials() { return denials_.take(); }
+  [[nodiscard]] const std::vector<Survivor>& survivors() const { return survivors_; }
+  [[nodiscard]] std::uint64_t survivor_count() const { return survivor_count_; }
+  /// What could not be brought to an end in time, if anything.
+  [[nodiscard]] const std::string& problem() const { return problem_; }
+
+ private:
+  Sandbox(const ExecutionRequest& request, const LaunchPlan& plan, cgroup::RunGroup* group)
+      : request_(request), plan_(plan), group_(group), denials_(plan.filter) {}
+
+  [[nodiscard]] Status choose_ids();
+  [[nodiscard]] Status hand_workspace_over();
+  [[nodiscard]] Result<std::vector<sys::UniqueFd>> clone_trees();
+  [[nodiscard]] Status start_init(Stdio stdio);
+  [[nodiscard]] Status wait_until_started();
+  [[nodiscard]] Error explain(const InitReport& report) const;
+  void name_survivors();
+
+  const ExecutionRequest& request_;
+  const LaunchPlan& plan_;
+  cgroup::RunGroup* group_;
+  Denials denials_;
+  UidLease lease_;
+  std::uint32_t host_uid_{0}, host_gid_{0};
+  bool handed_over_{false};
+  sys::Child init_;
+  sys::UniqueFd control_;
+  bool gone_{false}, ended_{false}, others_{false}, notifying_{false};
+  std::int64_t started_ns_{0};
+  std::optional<NotStarted> not_started_;
+  std::vector<Survivor> survivors_;
+  std::uint64_t survivor_count_{0};
+  std::string problem_;
+};
+
+}  // namespace helios::isolated
