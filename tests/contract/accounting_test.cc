@@ -1,0 +1,62 @@
+// The figures are there and sane, and each says where it was read.
+#include "tests/contract/contract_suite.h"
+
+namespace helios::test {
+namespace {
+constexpr double kMiB = 1 << 20;
+
+TEST_P(Contract, CpuTimeIsMeasured) {
+  const Finished f = run_probe({}, {"burn", "500"});
+  expect_ended(f, "exited", 0);
+  ASSERT_TRUE(f.figure("cpuMs")) << f.describe();
+  EXPECT_NEAR(*f.figure("cpuMs"), 500, 500 * 0.2 + 30);
+  EXPECT_GE(f.result.value("durationMs", 0), 450);
+}
+
+TEST_P(Contract, PeakMemoryIsMeasured) {
+  const Finished f = run_probe({}, {"alloc", "50"});
+  expect_ended(f, "exited", 0);
+  ASSERT_TRUE(f.figure("peakMemoryBytes")) << f.describe();
+  EXPECT_GE(*f.figure("peakMemoryBytes"), 50 * kMiB);
+  EXPECT_LE(*f.figure("peakMemoryBytes"), 66 * kMiB);
+}
+
+TEST_P(Contract, PeakProcessesAreMeasured) {
+  const Finished f = run_probe({"--pids", "16"}, {"fork-until-refused", "0"});
+  expect_ended(f, "exited", 0);
+  if (const auto peak = f.figure("peakProcesses")) {  // absent where the kernel has no pids.peak
+    EXPECT_NEAR(*peak, 16, 3) << f.describe();
+  }
+}
+
+TEST_P(Contract, EveryFigureHasASource) {
+  const Finished f = run_probe({}, {"burn", "20"});
+  expect_ended(f, "exited", 0);
+  ASSERT_TRUE(f.result["resources"].contains("sources")) << f.describe();
+  for (const char* key : {"cpuMs", "peakMemoryBytes"})
+    EXPECT_NE(f.result["resources"]["sources"].value(key, ""), "") << key << f.describe();
+}
+
+TEST_P(Contract, OurOwnCostIsToldApart) {
+  const Finished f = run_probe({}, {"exit", "0"});
+  expect_ended(f, "exited", 0);
+  EXPECT_TRUE(f.figure("setupMs")) << f.describe();
+  EXPECT_TRUE(f.figure("teardownMs")) << f.describe();
+}
+
+TEST_P(Contract, TheResultNamesItsSandboxAndHost) {
+  const Finished f = run_probe({}, {"exit", "0"});
+  expect_ended(f, "exited", 0);
+  EXPECT_EQ(f.result["sandbox"].value("runner", ""), runner());
+  EXPECT_EQ(f.result["sandbox"].value("policy", ""), "default");
+  EXPECT_EQ(f.result["sandbox"].value("policySha256", "").size(), 64U);
+  EXPECT_NE(f.result["host"].value("kernel", ""), "");
+  if (isolated()) {
+    for (const char* layer : {"user", "mount", "pid", "net", "ipc", "uts", "cgroup", "seccomp"})
+      EXPECT_NE(f.result["sandbox"]["isolation"].dump().find(std::string("\"") + layer + "\""), std::string::npos)
+          << layer << f.describe();
+  }
+}
+
+}  // namespace
+}  // namespace helios::test

@@ -1,0 +1,127 @@
+// Every limit holds, and the verdict names it.
+#include "tests/contract/contract_suite.h"
+
+namespace helios::test {
+namespace {
+using std::chrono::milliseconds;
+constexpr double kMiB = 1 << 20;
+
+TEST_P(Contract, AnAllocationOf10GiBEndsAsMemoryLimit) {
+  const Finished f = run_probe({"--memory", "64M", "--timeout", "15s"}, {"alloc", "10240"});
+  expect_ended(f, "memory-limit", 137);
+  EXPECT_GE(f.figure("oomKills").value_or(0), 1) << f.describe();
+  ASSERT_TRUE(f.figure("peakMemoryBytes")) << f.describe();
+  EXPECT_NEAR(*f.figure("peakMemoryBytes"), 64 * kMiB, 8 * kMiB);
+  EXPECT_EQ(f.result["termination"].value("retry", ""), "raise-limit");
+}
+
+TEST_P(Contract, AnOutOfMemoryGrandchildIsToldAlthoughMainExits0) {
+  const Finished f = run_probe({"--memory", "64M", "--timeout", "15s"}, {"alloc-grandchild", "10240"});
+  expect_ended(f, "memory-limit", 137);
+  EXPECT_GE(f.figure("oomKills").value_or(0), 1) << f.describe();
+}
+
+TEST_P(Contract, MemoryBelowTheLimitIsFine) {
+  expect_ended(run_probe({"--memory", "256M"}, {"alloc", "64"}), "exited", 0);
+}
+
+TEST_P(Contract, RefusedForksAreCountedAndAreTheReasonOfAFailure) {
+  const Finished f = run_probe({"--pids", "32", "--timeout", "15s"}, {"fork-until-refused", "1"});
+  expect_ended(f, "process-limit", 137);
+  EXPECT_GT(f.figure("processLimitHits").value_or(0), 0) << f.describe();
+  EXPECT_EQ(f.text("stdout"), "made 31: Resource temporarily unavailable\n") << "the command gets exactly its 32";
+}
+
+TEST_P(Contract, RefusedForksAreNoReasonIfTheCommandSucceeds) {
+  const Finished f = run_probe({"--pids", "32", "--timeout", "15s"}, {"fork-until-refused", "0"});
+  expect_ended(f, "exited", 0);
+  EXPECT_GT(f.figure("processLimitHits").value_or(0), 0) << f.describe();
+}
+
+TEST_P(Contract, AForkBombEndsInTime) {
+  const Finished f = run_probe({"--pids", "32", "--timeout", "1s", "--grace", "200ms"}, {"fork-bomb"});
+  // Forks were refused and the command hung: the limit on processes is what the reader has to know. The wall time is
+  // what ended it; both are the truth.
+  EXPECT_TRUE(f.reason() == "process-limit" || f.reason() == "wall-time-limit") << f.describe();
+  EXPECT_EQ(f.exit_code, 137) << f.describe();
+  EXPECT_GT(f.figure("processLimitHits").value_or(0), 0) << f.describe();
+  EXPECT_LT(f.elapsed, milliseconds(6000));
+}
+
+TEST_P(Contract, CpuTimeEndsABurner) {
+  const Finished f = run_probe({"--cpu-time", "300ms", "--timeout", "15s"}, {"burn-for-ever"});
+  expect_ended(f, "cpu-time-limit", 137);
+  ASSERT_TRUE(f.figure("cpuMs")) << f.describe();
+  EXPECT_GE(*f.figure("cpuMs"), 280);
+  EXPECT_LT(*f.figure("cpuMs"), 900);
+}
+
+TEST_P(Contract, CpuTimeCountsKilledGrandchildren) {
+  const Finished f = run_probe({"--cpu-time", "300ms", "--timeout", "15s"}, {"burn-by-killed-children"});
+  expect_ended(f, "cpu-time-limit", 137);
+  EXPECT_LT(f.figure("cpuMs").value_or(1e9), 900) << f.describe();
+}
+
+TEST_P(Contract, HalfAProcessorIsHeld) {
+  const Finished f = run_probe({"--cpus", "0.5", "--timeout", "20s"}, {"burn", "600"});
+  expect_ended(f, "exited", 0);
+  ASSERT_TRUE(f.figure("cpuMs")) << f.describe();
+  EXPECT_GE(f.result.value("durationMs", 0), 1000) << f.describe();
+  EXPECT_LT(*f.figure("cpuMs") / f.result.value("durationMs", 1), 0.62) << f.describe();
+  EXPECT_GT(f.figure("throttledMs").value_or(0), 0) << f.describe();
+}
+
+TEST_P(Contract, OpenFilesAndFileSizeHold) {
+  const Finished f = run_probe({"--open-files", "128", "--file-size", "1M"}, {"state"});
+  expect_ended(f, "exited", 0);
+  EXPECT_EQ(state_value(f.text("stdout"), "nofile"), "128 128");
+  EXPECT_EQ(state_value(f.text("stdout"), "fsize"), "1048576 1048576");
+  const Finished grown = run_probe({"--file-size", "1M"}, {"grow-file", "2000000"});
+  EXPECT_NE(grown.exit_code, 0) << grown.describe();
+  EXPECT_EQ(std::filesystem::file_size(scene().in_workspace("grown")), 1U << 20);
+}
+
+TEST_P(Contract, EachLimitHasItsReceipt) {
+  const Finished f =
+      run_probe({"--memory", "256M", "--cpus", "1.5", "--cpu-time", "30s", "--timeout", "29s", "--pids", "64",
+                 "--output-limit", "1M", "--open-files", "256", "--file-size", "64M", "--idle-timeout", "20s"},
+                {"exit", "0"});
+  expect_ended(f, "exited", 0);
+  const std::pair<const char*, double> wanted[] = {
+      {"memory", 256 * kMiB}, {"cpus", 1500},     {"cpuTime", 30000},      {"wallTime", 29000}, {"processes", 64},
+      {"outputBytes", kMiB},  {"openFiles", 256}, {"fileSize", 64 * kMiB}, {"idleTime", 20000}};
+  for (const auto& [limit, value] : wanted) {
+    const auto receipt = f.receipt(limit);
+    ASSERT_TRUE(receipt) << limit << ": " << f.describe();
+    EXPECT_EQ(receipt->value("requested", -1.0), value) << limit;
+    EXPECT_NE(receipt->value("by", ""), "") << limit;
+    if (std::string_view(limit) == "processes") {
+      EXPECT_GE(receipt->value("effective", -1.0), value) << "our helpers are on top";
+    } else {
+      EXPECT_EQ(receipt->value("effective", -1.0), value) << limit;
+    }
+  }
+}
+
+TEST_P(Contract, APolicysDefaultsCountAsAskedFor) {
+  const Finished f = run_probe({}, {"exit", "0"});
+  expect_ended(f, "exited", 0);
+  for (const char* limit : {"memory", "processes", "wallTime"}) EXPECT_TRUE(f.receipt(limit)) << limit;
+}
+
+TEST_P(Contract, NonsenseLimitsAreRefused) {
+  const std::vector<std::vector<std::string>> nonsense = {
+      {"--memory", "4K"}, {"--memory", "-5"},   {"--memory", "12X"}, {"--memory", "99999999999999999999"},
+      {"--timeout", "0"}, {"--timeout", "-1s"}, {"--pids", "0"},     {"--cpus", "nan"},
+      {"--cpus", "0"},    {"--no-such-option"}};
+  for (const auto& flags : nonsense) {
+    const Finished f = run_probe(flags, {"place", "file", "started"});
+    EXPECT_EQ(f.exit_code, 125) << flags[0] << " " << flags.back() << "\n" << f.describe();
+    EXPECT_EQ(f.out, "") << flags[0];
+    EXPECT_NE(f.err, "") << flags[0];
+    EXPECT_FALSE(std::filesystem::exists(scene().in_workspace("started")));
+  }
+}
+
+}  // namespace
+}  // namespace helios::test

@@ -1,0 +1,94 @@
+// Two runs at the same time: neither sees anything of the other.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+
+#include "tests/support/scene.h"
+
+namespace helios::test {
+namespace {
+
+struct Pair {
+  Identity who;
+  std::string runner;
+};
+
+class Neighbours : public testing::TestWithParam<Pair> {};
+
+std::string mark_of(int number) {
+  char text[16];
+  std::snprintf(text, sizeof text, "nb%06x%d", static_cast<unsigned>(getpid()) & 0xffffff, number);
+  return text;
+}
+
+// One that has settled, until `leave()`.
+class Settled {
+ public:
+  Settled(const Identity& who, const std::string& runner, int number) : mark(mark_of(number)), scene(who) {
+    scene.bring_probe("escape_probe");
+    scene.write(scene.in_workspace("stay"), "");
+    running.emplace(
+        scene.command(runner, {"--timeout", "30s"}, {"./escape_probe", "neighbour-settle", mark, "ready", "stay"}));
+  }
+  [[nodiscard]] bool is_there() const { return scene.appears("ready"); }
+  [[nodiscard]] Finished leave() {
+    std::filesystem::remove(scene.in_workspace("stay"));
+    return running->wait();
+  }
+  std::string mark;
+  Scene scene;
+  std::optional<Running> running;
+};
+
+std::optional<uid_t> uid_of(const std::string& name) {
+  for (const ProcessSeen& p : descendants(getpid()))
+    if (p.name == name) return p.uid;
+  return {};
+}
+
+TEST_P(Neighbours, SeeNothingOfEachOther) {
+  const bool isolated = GetParam().runner == "isolated";
+  Settled first(GetParam().who, GetParam().runner, 1);
+  ASSERT_TRUE(first.is_there()) << first.running->wait().describe();
+  Settled second(GetParam().who, GetParam().runner, 2);
+  ASSERT_TRUE(second.is_there()) << second.running->wait().describe();
+  {
+    Scene scene(GetParam().who);
+    scene.bring_probe("escape_probe");
+    const Finished f = run_to_end(scene.command(
+        GetParam().runner, {}, {"./escape_probe", "neighbour-look", first.mark, first.scene.workspace()}));
+    ASSERT_TRUE(f.has_result()) << f.describe();
+    EXPECT_EQ(f.exit_code, isolated ? 1 : 0) << f.describe();
+    if (!isolated) {  // the control: every one of them can be seen
+      for (const char* thing : {"/tmp", "/dev/shm", "SysV", "abstract socket", "process", "workspace"})
+        EXPECT_NE(f.text("stdout").find(thing), std::string::npos) << thing << f.describe();
+    }
+  }
+  const auto first_uid = uid_of(first.mark), second_uid = uid_of(second.mark);
+  ASSERT_TRUE(first_uid && second_uid);
+  if (isolated && GetParam().who.is_root()) {
+    EXPECT_NE(*first_uid, *second_uid) << "one host uid for each run";
+    EXPECT_NE(*first_uid, 0U);
+    EXPECT_NE(*second_uid, 0U);
+  }
+  EXPECT_EQ(second.leave().exit_code, 0);
+  const Finished left = first.leave();
+  EXPECT_EQ(left.exit_code, 0) << left.describe();
+  EXPECT_EQ(first.scene.left_behind(), std::vector<std::string>{});
+}
+
+std::vector<Pair> pairs() {
+  std::vector<Pair> all;
+  for (const Identity& who : able_identities())
+    for (const char* runner : {"isolated", "shell"}) all.push_back({who, runner});
+  return all;
+}
+
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(Neighbours);
+INSTANTIATE_TEST_SUITE_P(All, Neighbours, testing::ValuesIn(pairs()),
+                         [](const auto& i) { return i.param.runner + "_" + i.param.who.name; });
+
+}  // namespace
+}  // namespace helios::test

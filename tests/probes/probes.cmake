@@ -1,0 +1,12 @@
+# Tiny programs that get sandboxed: C, static, never sanitized, so that they run in any root file system.
+function(helios_probe target)
+  add_executable(${target} ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/${target}.c)
+  target_compile_options(${target} PRIVATE -std=gnu11 -O1 -Wall -Wextra $<$<BOOL:${HELIOS_WERROR}>:-Werror>)
+  target_link_options(${target} PRIVATE -static)
+  set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests/probes
+    POSITION_INDEPENDENT_CODE OFF C_EXTENSIONS ON)
+endfunction()
+
+helios_probe(chunk_probe)
+helios_probe(escape_probe)
+helios_probe(argv_probe)
