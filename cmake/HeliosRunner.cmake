@@ -3,7 +3,8 @@
 #   helios_add_runner(NAME SOURCES… [LIBS …])          helios-runner-NAME.so, target helios-runner-NAME
 #   helios_add_module(FILE SYMBOL SOURCES… [LIBS …])   FILE.so, target FILE, exporting SYMBOL and nothing else
 #
-# Result: in ${HELIOS_PLUGIN_OUTPUT}, else in the current build folder; installed to ${HELIOS_PLUGIN_INSTALL_DIR}.
+# Result: in ${HELIOS_PLUGIN_OUTPUT}, else in the current build folder; installed to ${HELIOS_PLUGIN_INSTALL_DIR}
+# (lib/helios/plugins unless set; empty: not installed).
 # Exactly one symbol is exported, the C++ runtime is linked in (the host has its own), and every symbol is resolved when
 # the file is linked and again when it is loaded: nothing is left to be looked up between clone and exec.
 include_guard(GLOBAL)
@@ -39,7 +40,9 @@ function(helios_add_module target symbol)
   if(NOT HELIOS_SANITIZE)
     target_link_options(${target} PRIVATE -Wl,-z,defs -static-libstdc++ -static-libgcc)
   endif()
-  install(TARGETS ${target} LIBRARY DESTINATION ${HELIOS_PLUGIN_INSTALL_DIR})
+  if(HELIOS_PLUGIN_INSTALL_DIR)
+    install(TARGETS ${target} LIBRARY DESTINATION ${HELIOS_PLUGIN_INSTALL_DIR} COMPONENT runtime)
+  endif()
 endfunction()
 
 function(helios_add_runner name)
