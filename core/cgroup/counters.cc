@@ -37,6 +37,16 @@ std::optional<std::uint64_t> some_total(std::string_view text) {
   return parse_number(text.substr(at + 6));
 }
 
+// On v1 user and system time are sampled by the clock tick: on a busy machine they sum up to a fraction of the exact
+// usage. Only their ratio is used, as the kernel does for rusage and v2 (cputime_adjust()).
+void split_v1(Counters& c, std::optional<std::uint64_t> user, std::optional<std::uint64_t> system) {
+  if (!c.cpu_ms.value || !user || !system) return;
+  const double sum = static_cast<double>(*user) + static_cast<double>(*system);
+  const double user_share = sum > 0 ? static_cast<double>(*user) / sum : 1;
+  c.user_ms = {*c.cpu_ms.value * user_share, "cgroup-v1:cpuacct.usage split as usage_user, usage_sys"};
+  c.system_ms = {*c.cpu_ms.value - *c.user_ms.value, "cgroup-v1:cpuacct.usage split as usage_user, usage_sys"};
+}
+
 }  // namespace
 
 void Counters::add_to(ResourceUsage& usage) const {
@@ -66,8 +76,7 @@ Counters RunGroup::read() const {
     c.system_ms = scaled(keyed_number(cpu_stat, "system_usec"), kUsPerMs, kSource);
   } else {
     c.cpu_ms = scaled(number(cpu_usage_), kNsPerMs, "cgroup-v1:cpuacct.usage");
-    c.user_ms = scaled(number(cpu_user_), kNsPerMs, "cgroup-v1:cpuacct.usage_user");
-    c.system_ms = scaled(number(cpu_system_), kNsPerMs, "cgroup-v1:cpuacct.usage_sys");
+    split_v1(c, number(cpu_user_), number(cpu_system_));
   }
   // Throttling: v2 in µs, v1 in ns; each file has only its own key.
   const auto throttled_us = keyed_number(cpu_stat, "throttled_usec");

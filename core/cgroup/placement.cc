@@ -152,11 +152,12 @@ class PlacementSearch {
   PlaceV2 find_v2(const std::string& top, const std::string& own) const {
     const uid_t uid = options().uid;
     if (!options().cgroup_parent.empty()) return made_parent(top, own, top + options().cgroup_parent);
-    if (is_delegated(own, uid, top)) return {Entry::supervisor, own, controllers_of(own), ""};
     const std::string above = parent_of(own);
+    // First: a user owns the supervisor leaf too.
     if (own != top && last_part(own) == kSupervisor && is_delegated(above, uid, top)) {
       return {Entry::supervisor, above, controllers_of(above), ""};
     }
+    if (is_delegated(own, uid, top)) return {Entry::supervisor, own, controllers_of(own), ""};
     if (root() && (any_v1() || own == top)) return made_parent(top, own, top + std::string(kDefaultParent));
     if (root() && !systemd_runs()) return made_parent(top, own, above + std::string(kDefaultParent));
     auto place = in_scope(top);

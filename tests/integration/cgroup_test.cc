@@ -1,7 +1,9 @@
 // Groups on the host's own cgroups, whatever version they are. In the virtual machines of tests/vm the same program
 // runs on v2, as root and as a user, with and without systemd.
 #include <gmock/gmock.h>
+#include <grp.h>
 #include <poll.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 
@@ -105,7 +107,10 @@ TEST_F(CgroupTest, OomKillIsCountedAndWakesTheWaiter) {
   EXPECT_THAT(group->read().oom_kills.value, ::testing::Optional(Ge(1U)));
   EXPECT_THAT(*group->read().peak_memory_bytes.value, AllOf(Ge(30 * kMiB), Le(33 * kMiB)));
   if (events.fd < 0) return;
-  EXPECT_EQ(::poll(&events, 1, 5000), 0) << "oom_kill_count() re-arms";
+  // The kernel spaces its notifications, so a late one may follow; reading re-arms, so they come to an end.
+  int wakes = 0;
+  for (; wakes < 10 && ::poll(&events, 1, 500) == 1; ++wakes) (void)group->oom_kill_count();
+  EXPECT_LT(wakes, 10);
 }
 
 // On v2 one OOM kill takes the whole group along (memory.oom.group).
@@ -198,7 +203,7 @@ TEST_F(CgroupTest, KillEndsAForkBombAndNobodyElse) {
     for (;;) ::fork();
     return 0;
   });
-  std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  for (int i = 0; i < 2000 && group->population() <= 10; ++i) ::usleep(5000);
   EXPECT_GT(group->population(), 10U);
   EXPECT_TRUE(group->kill(std::chrono::seconds(30)));
   EXPECT_EQ(group->population(), 0U);
@@ -355,6 +360,168 @@ TEST_F(CgroupTest, SweepEndsTheGroupsOfADeadOwner) {
   EXPECT_TRUE(await(orphan).killed());
   EXPECT_TRUE(of_owner(*sweep(*place, false)).empty());
   for (const auto& path : mine->paths()) EXPECT_EQ(::access(path.c_str(), F_OK), 0) << "a living owner's was swept";
+}
+
+/// Runs `body` as an unprivileged user in a child; its failures are printed and fail the child.
+Ended as_nobody(const std::function<int()>& body) {
+  const pid_t pid = ::fork();
+  if (pid == 0) {
+    constexpr uid_t kNobody = 65534;
+    if (::setgroups(0, nullptr) != 0 || ::setresgid(kNobody, kNobody, kNobody) != 0 ||
+        ::setresuid(kNobody, kNobody, kNobody) != 0) {
+      ::_exit(121);
+    }
+    ::unsetenv("XDG_RUNTIME_DIR");
+    ::_exit(body());
+  }
+  return await(pid);
+}
+
+TEST_F(CgroupTest, UserWithoutAPlaceIsToldTheRemedy) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root, to become a user without a place";
+  const auto ended = as_nobody([] {
+    PlacementOptions options;
+    const auto place = Placement::find(options);
+    if (place) {
+      std::printf("found %s\n", place->describe().c_str());
+      return 1;
+    }
+    std::printf("%s\nremedy: %s\n", place.error().message.c_str(), place.error().remedy.c_str());
+    const bool clear = place.error().message.find("memory: ") != std::string::npos &&
+                       place.error().remedy.find("systemd-run --user --scope") != std::string::npos &&
+                       place.error().message.find('\n') == std::string::npos;
+    std::fflush(stdout);
+    return clear ? 0 : 2;
+  });
+  EXPECT_TRUE(ended.exited_with(0));
+}
+
+// Root makes groups at the top of each v1 hierarchy and gives them away; --cgroup-parent names them.
+TEST_F(CgroupTest, UserMayUseGroupsThatRootHandedOver) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root, to hand groups over";
+  if (place_->version() != Version::v1) GTEST_SKIP() << "on v2 a user enters by delegation (tests/vm)";
+  std::vector<std::string> handed;
+  options_.cgroup_parent += "/handed";
+  const auto place = Placement::find(options_);
+  ASSERT_TRUE(place);
+  for (const auto c : {Controller::memory, Controller::cpu, Controller::cpuacct, Controller::pids}) {
+    const auto& parent = place->seat(c).parent;
+    if (std::find(handed.begin(), handed.end(), parent) != handed.end()) continue;
+    (void)::mkdir(parent_of(parent).c_str(), 0755);
+    ASSERT_EQ(::mkdir(parent.c_str(), 0755), 0) << parent;
+    ASSERT_EQ(::chown(parent.c_str(), 65534, 65534), 0);
+    handed.push_back(parent);
+  }
+  const auto ended = as_nobody([&] {
+    PlacementOptions options;
+    options.cgroup_parent = options_.cgroup_parent;
+    const auto mine = Placement::find(options);
+    if (!mine) return 10;
+    auto group = RunGroup::create(*mine, owner_token(), {64 * kMiB, 0, 500, 20}, {});
+    if (!group) {
+      std::printf("%s\n", group.error().message.c_str());
+      std::fflush(stdout);
+      return 11;
+    }
+    if (!await(start_in(*group, [] { return touch_memory(20 * kMiB); })).exited_with(0)) return 12;
+    const pid_t sleeper = start_in(*group, sleep_long);
+    await_population(*group, 1);
+    if (!group->kill() || !await(sleeper).killed()) return 13;
+    if (group->read().peak_memory_bytes.value.value_or(0) < 20 * kMiB) return 14;
+    return group->remove() ? 0 : 15;
+  });
+  EXPECT_TRUE(ended.exited_with(0)) << ended.status;
+  for (const auto& parent : handed) EXPECT_EQ(::rmdir(parent.c_str()), 0) << parent;
+}
+
+// A controller that cannot be had is an error with its cause, unless it may be missing.
+TEST_F(CgroupTest, ControllerThatWasNotHandedOverIsNamed) {
+  if (::geteuid() != 0) GTEST_SKIP() << "needs root, to hand groups over";
+  if (place_->version() != Version::v1) GTEST_SKIP() << "v1 only";
+  options_.cgroup_parent += "/part";
+  const auto place = Placement::find(options_);
+  ASSERT_TRUE(place);
+  const std::string pids = place->seat(Controller::pids).parent;
+  (void)::mkdir(parent_of(pids).c_str(), 0755);
+  ASSERT_EQ(::mkdir(pids.c_str(), 0755), 0);
+  ASSERT_EQ(::chown(pids.c_str(), 65534, 65534), 0);
+  const auto ended = as_nobody([&] {
+    PlacementOptions options;
+    options.cgroup_parent = options_.cgroup_parent;
+    const auto mine = Placement::find(options);
+    if (!mine || !mine->has(Controller::pids) || mine->has(Controller::memory)) return 10;
+    const GroupLimits limits{64 * kMiB, {}, {}, 20};
+    const auto refused = RunGroup::create(*mine, owner_token(), limits, {});
+    if (refused) return 11;
+    const bool clear = refused.error().message.find("memory") != std::string::npos &&
+                       refused.error().message.find("Permission denied") != std::string::npos &&
+                       refused.error().remedy.find("--allow-degraded=memory") != std::string::npos;
+    if (!clear) return 12;
+    const std::vector<std::string> allowed{"memory"};
+    auto group = RunGroup::create(*mine, owner_token(), limits, allowed);
+    if (!group) return 13;
+    return group->receipts().at(0).by == "degraded" && group->receipts().at(1).effective == 20U ? 0 : 14;
+  });
+  EXPECT_TRUE(ended.exited_with(0)) << ended.status;
+  EXPECT_EQ(::rmdir(pids.c_str()), 0);
+}
+
+// What a reload takes from groups outside of a delegated unit: their limits vanish without an error anywhere.
+TEST_F(CgroupTest, LimitsOutliveAReloadOfSystemd) {
+  if (std::getenv("VM_RUN") == nullptr) GTEST_SKIP() << "reloads systemd: only in a virtual machine of our own";
+  if (::access("/run/systemd/system", F_OK) != 0) GTEST_SKIP() << "no systemd here";
+  auto group = make({64 * kMiB, 0, 500, 20});
+  ASSERT_TRUE(group) << group.error().message;
+  ASSERT_EQ(std::system(::geteuid() == 0 ? "systemctl daemon-reload" : "systemctl --user daemon-reload"), 0);
+  for (const auto& path : group->paths()) {
+    for (const char* file : {"/memory.max", "/cpu.max", "/pids.max"}) {
+      EXPECT_EQ(::access((path + file).c_str(), R_OK), 0) << path << file;
+    }
+  }
+  EXPECT_TRUE(await(start_in(*group, [] { return touch_memory(128 * kMiB); })).killed());
+}
+
+enum class Mounted { writable, read_only };
+
+/// Runs tests of this program as if in a container: a cgroup namespace of its own whose root is the current group.
+Ended in_container(Mounted how, const char* filter) {
+  const pid_t pid = ::fork();
+  if (pid != 0) return await(pid);
+  constexpr const char* kTop = "/sys/fs/cgroup";
+  if (::unshare(CLONE_NEWCGROUP | CLONE_NEWNS) != 0) ::_exit(121);
+  if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) ::_exit(122);
+  if (::mount("cgroup2", kTop, "cgroup2", 0, nullptr) != 0) ::_exit(123);
+  if (how == Mounted::read_only && ::mount(nullptr, kTop, nullptr, MS_REMOUNT | MS_BIND | MS_RDONLY, nullptr) != 0) {
+    ::_exit(124);
+  }
+  ::unsetenv("HELIOS_CGROUP_EXPECT");
+  ::setenv("HELIOS_CGROUP_ENTRY", "2", 1);
+  ::execl("/proc/self/exe", "cgroup_test", filter, nullptr);
+  ::_exit(125);
+}
+
+TEST_F(CgroupTest, ContainerWithReadOnlyCgroupsIsToldSo) {
+  if (std::getenv("VM_RUN") == nullptr) GTEST_SKIP() << "moves processes about: only in a virtual machine of our own";
+  if (::geteuid() != 0 || place_->version() != Version::v2) GTEST_SKIP() << "needs root and v2";
+  EXPECT_TRUE(in_container(Mounted::read_only, "--gtest_filter=ReadOnlyCgroups.*").exited_with(0));
+}
+
+TEST(ReadOnlyCgroups, AreTheNamedCause) {
+  const char* in_container = std::getenv("HELIOS_CGROUP_ENTRY");
+  if (in_container == nullptr || ::access("/sys/fs/cgroup/cgroup.type", F_OK) != 0)
+    GTEST_SKIP() << "see ContainerWith…";
+  const auto place = Placement::find({});
+  ASSERT_FALSE(place);
+  EXPECT_THAT(place.error().message, HasSubstr("Read-only file system"));
+}
+
+TEST_F(CgroupTest, ContainerWithWritableCgroupsIsEntered) {
+  if (std::getenv("VM_RUN") == nullptr) GTEST_SKIP() << "moves processes about: only in a virtual machine of our own";
+  if (::geteuid() != 0 || place_->version() != Version::v2) GTEST_SKIP() << "needs root and v2";
+  if (::access("/run/systemd/system", F_OK) == 0) GTEST_SKIP() << "this group is systemd's";
+  EXPECT_TRUE(
+      in_container(Mounted::writable, "--gtest_filter=*PlaceIsTheExpectedOne:*InForce*:*PeakMemory*:*ForkBomb*:*Sweep*")
+          .exited_with(0));
 }
 
 // Bound for a busy machine; the usual figures are in docs/performance.md.
