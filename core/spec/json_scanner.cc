@@ -245,7 +245,11 @@ bool JsonScanner::next_member(std::string_view& name) {
   if (!scan_string()) return false;
   if (raw_has_escapes_) decode(raw_, decoded_);
   if (!add_name(raw_has_escapes_ ? std::string_view(decoded_) : raw_)) return false;
-  if (!take(':')) return reject("':'");
+  if (at_ != end_ && *at_ == ':') {
+    ++at_;  // the usual case; the token stays the name, for whoever refuses it
+  } else if (!take(':')) {
+    return reject("':'");
+  }
   name = last_name();
   return true;
 }
@@ -403,8 +407,6 @@ bool JsonScanner::read_boolean(bool& out, std::string_view expected) {
   out = *at_ == 't';
   return scan_word(out ? "true" : "false") || reject(expected);
 }
-
-bool JsonScanner::read_null() { return (peek() == JsonKind::null && scan_word("null")) || reject("null"); }
 
 bool JsonScanner::skip_value() {
   std::string_view text;

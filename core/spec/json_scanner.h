@@ -54,7 +54,6 @@ class JsonScanner {
   /// The number as written, valid until the next call. Grammar is checked, and that it is finite as a double.
   [[nodiscard]] bool read_number(std::string_view& out, std::string_view expected = "a number");
   [[nodiscard]] bool read_boolean(bool& out, std::string_view expected = "true or false");
-  [[nodiscard]] bool read_null();
   [[nodiscard]] bool skip_value();
   /// The same, with the value's bytes as written. Only over a text in memory, of which `raw` is a part.
   [[nodiscard]] bool skip_value(std::string_view& raw);
