@@ -1,6 +1,7 @@
 # libFuzzer targets of core/spec (clang, -DHELIOS_FUZZ=ON). As tests they run the seed corpus and 20,000 inputs more;
 # for a long run: fuzz_spec -max_total_time=600 tests/fuzz/corpus/spec
 if(HELIOS_FUZZ)
+  target_compile_options(helios_spec PRIVATE -fsanitize=fuzzer-no-link)  # so that the fuzzer sees which code it reaches
   foreach(subject spec command_line)
     add_executable(fuzz_${subject} ${CMAKE_CURRENT_LIST_DIR}/${subject}_fuzz.cc)
     helios_defaults(fuzz_${subject})
