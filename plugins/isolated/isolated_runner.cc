@@ -2,9 +2,8 @@
 
 #include <optional>
 
-#include "core/supervise/program_search.h"
+#include "core/supervise/finish.h"
 #include "core/supervise/supervisor.h"
-#include "core/supervise/verdict.h"
 #include "core/sys/file.h"
 #include "plugins/isolated/launch_plan.h"
 #include "plugins/isolated/probe.h"
@@ -12,8 +11,6 @@
 
 namespace helios::isolated {
 namespace {
-
-double ms(std::int64_t ns) { return static_cast<double>(ns) / 1e6; }
 
 Result<std::optional<cgroup::RunGroup>> make_group(const ExecutionRequest& r, const LaunchPlan& p) {
   std::optional<cgroup::RunGroup> group;
@@ -24,13 +21,17 @@ Result<std::optional<cgroup::RunGroup>> make_group(const ExecutionRequest& r, co
   return group;
 }
 
-Execution not_started(const ExecutionRequest& r, const LaunchPlan& p, int error) {
-  Execution x;
-  x.termination.reason = Reason::not_started;
-  x.termination.exit_code = supervise::not_started_code(error);
-  x.termination.detail = supervise::not_started_detail(r.argv.front(), error, p.path) + ", inside the sandbox";
-  x.usage.set(Figure::duration_ms, 0, "clock");
-  return x;
+/// What only this runner knows.
+void add_own(Execution& x, Sandbox& sandbox, const LaunchPlan& p) {
+  x.isolation = p.isolation;
+  x.denied = sandbox.denials();
+  x.survivors = sandbox.survivors();
+  x.survivor_count = sandbox.survivor_count();
+  if (!sandbox.counts_denials()) {
+    x.notes.emplace_back("refused system calls are not counted: another program already listens to this process tree's "
+                         "filter");
+  }
+  if (!sandbox.problem().empty()) x.notes.push_back(sandbox.problem());
 }
 
 Result<Execution> run_it(const ExecutionRequest& r, const LaunchPlan& p, Host& host) {
@@ -48,41 +49,24 @@ Result<Execution> run_it(const ExecutionRequest& r, const LaunchPlan& p, Host& h
   auto launched = Sandbox::launch(r, p, g, {std::move(out->write), std::move(err->write)});
   if (!launched) return fail(launched.error());
   Sandbox& sandbox = **launched;
+  const supervise::RunFacts facts{r, g, kHelpers, sandbox.setup_cpu_ms(), p.receipts, begin, sandbox.started_ns()};
   Execution x;
+  std::int64_t end = supervise::now_ns();
   if (const auto& failed = sandbox.not_started()) {
-    x = not_started(r, p, failed->exec_errno);
-    if (g != nullptr) x.limits = g->receipts();
+    x = supervise::finish_not_started(facts, failed->exec_errno, p.path);
   } else {
     const supervise::Observation seen = supervise::supervise(
         sandbox, {std::move(out->read), std::move(err->read)}, r, host, {sandbox.started_ns(), *disk});
-    cgroup::Counters counters;
-    if (g != nullptr) {
-      counters = g->read();
-      counters.add_to(x.usage);
-      x.limits = g->receipts();
-    }
-    x.termination = supervise::judge(seen, counters, r);
-    x.usage.set(Figure::duration_ms, ms(seen.end_ns - sandbox.started_ns()), "clock");
-    x.usage.set(Figure::setup_ms, ms(sandbox.started_ns() - begin), "clock");
-    x.usage.set(Figure::teardown_ms, ms(supervise::now_ns() - seen.end_ns), "clock");
-    x.isolation = p.isolation;
-    x.denied = sandbox.denials();
-    x.survivors = sandbox.survivors();
-    x.survivor_count = sandbox.survivor_count();
-    if (!sandbox.counts_denials()) {
-      x.notes.emplace_back("refused system calls are not counted: another program already listens to this process tree's "
-                           "filter");
-    }
-    if (!sandbox.problem().empty()) x.notes.push_back(sandbox.problem());
+    end = seen.end_ns;
+    x = supervise::finish(facts, seen);
+    add_own(x, sandbox, p);
   }
   x.notes.insert(x.notes.end(), p.notes.begin(), p.notes.end());
-  x.limits.insert(x.limits.end(), p.receipts.begin(), p.receipts.end());
-  supervise::sort_receipts(x.limits);
-  x.cgroup = g != nullptr ? std::string(cgroup::name(g->version())) : "none";
   launched->reset();  // before the groups: a namespace that still dies keeps them busy
   if (g != nullptr) {
     if (auto s = g->remove(); !s) x.notes.push_back(s.error().message);
   }
+  x.usage.set(Figure::teardown_ms, static_cast<double>(supervise::now_ns() - end) / 1e6, "clock");
   return x;
 }
 

@@ -230,6 +230,7 @@ Status Sandbox::wait_until_started() {
   if (report.kind != ReportKind::started) return fail(explain(report));
   started_ns_ = report.time_ns;
   notifying_ = report.notifying != 0;
+  setup_cpu_ms_ = report.setup_cpu_ns >= 0 ? static_cast<double>(report.setup_cpu_ns) / 1e6 : 0;
   if (listener) denials_.listen(std::move(listener));
   return {};
 }

@@ -9,10 +9,10 @@
 #include <optional>
 
 #include "core/cgroup/cgroup.h"
+#include "core/supervise/finish.h"
 #include "core/supervise/program_search.h"
 #include "core/supervise/run_limits.h"
 #include "core/supervise/supervisor.h"
-#include "core/supervise/verdict.h"
 #include "core/sys/clone.h"
 #include "core/sys/file.h"
 #include "plugins/shell/child.h"
@@ -218,18 +218,6 @@ const char* stage_text(Stage s) {
   return "?";
 }
 
-Execution not_started(const ExecutionRequest& r, const Detail& d, int error) {
-  Execution x;
-  x.termination.reason = Reason::not_started;
-  x.termination.exit_code = supervise::not_started_code(error);
-  x.termination.detail =
-      supervise::not_started_detail(r.argv.front(), error, supervise::value_of(d.env, "PATH", "/usr/bin:/bin"));
-  x.usage.set(Figure::duration_ms, 0, "clock");
-  return x;
-}
-
-double ms(std::int64_t ns) { return static_cast<double>(ns) / 1e6; }
-
 Result<Execution> run_it(const Plan& plan, const Detail& d, Host& host) {
   const std::int64_t begin = supervise::now_ns();
   const ExecutionRequest& r = plan.request;
@@ -258,46 +246,35 @@ Result<Execution> run_it(const Plan& plan, const Detail& d, Host& host) {
   if (!in_fd || !out_fd || !err_fd) return fail(ErrorCode::setup_failed, "no descriptors left");
 
   Spawn spawn(r, d, group ? &*group : nullptr);
+  const std::int64_t started = supervise::now_ns();
   auto child = spawn.start(in_fd->get(), out_fd->get(), err_fd->get(), group ? group->clone_into_fd() : -1);
   if (!child) return fail(child.error().while_doing("start the command"));
-  const std::int64_t started = supervise::now_ns();
   in_fd->reset();
   out_fd->reset();
   err_fd->reset();
+  const supervise::RunFacts facts{r, group ? &*group : nullptr, 0, 0, d.receipts, begin, started};
   if (const Stage s = spawn.failed_stage(); s != Stage::none) {
     (void)sys::reap(*child);
     if (s != Stage::exec) return fail_errno(ErrorCode::setup_failed, stage_text(s), spawn.error());
-    Execution x = not_started(r, d, spawn.error());
-    x.limits = d.receipts;
-    return x;
+    return supervise::finish_not_started(facts, spawn.error(), supervise::value_of(d.env, "PATH", "/usr/bin:/bin"));
   }
 
-  Execution x;
   ShellTarget target(std::move(*child), group ? &*group : nullptr);
   const supervise::Observation seen =
       supervise::supervise(target, {std::move(out->read), std::move(err->read)}, r, host, {started, *disk});
-  cgroup::Counters counters;
-  if (group) {
-    counters = group->read();
-    counters.add_to(x.usage);
-    x.limits = group->receipts();
-  } else if (seen.ended) {
-    x.usage.set(Figure::user_ms, static_cast<double>(target.usage().user_us) / 1e3, "rusage:waited-for children only");
-    x.usage.set(Figure::system_ms, static_cast<double>(target.usage().system_us) / 1e3, "rusage:waited-for children only");
-    x.notes.push_back("no control group: only the command's process group could be ended, and only it is accounted");
+  Execution x = supervise::finish(facts, seen);
+  if (!group && seen.ended) {
+    constexpr const char* kSource = "rusage: children that were waited for";
+    x.usage.set(Figure::user_ms, static_cast<double>(target.usage().user_us) / 1e3, kSource);
+    x.usage.set(Figure::system_ms, static_cast<double>(target.usage().system_us) / 1e3, kSource);
+    x.notes.emplace_back("no control group: only the command's process group could be ended, and only it is accounted");
   }
-  x.limits.insert(x.limits.end(), d.receipts.begin(), d.receipts.end());
-  supervise::sort_receipts(x.limits);
-  x.termination = supervise::judge(seen, counters, r);
   x.survivors = target.survivors();
   x.survivor_count = target.survivor_count();
-  x.cgroup = group ? std::string(cgroup::name(group->version())) : "none";
-  x.usage.set(Figure::duration_ms, ms(seen.end_ns - started), "clock");
-  x.usage.set(Figure::setup_ms, ms(started - begin), "clock");
   if (group) {
     if (auto s = group->remove(); !s) x.notes.push_back(s.error().message);
   }
-  x.usage.set(Figure::teardown_ms, ms(supervise::now_ns() - seen.end_ns), "clock");
+  x.usage.set(Figure::teardown_ms, static_cast<double>(supervise::now_ns() - seen.end_ns) / 1e6, "clock");
   return x;
 }
 

@@ -64,11 +64,16 @@ template <class T>
 const T* at(std::uint32_t offset) { return reinterpret_cast<const T*>(plan_base + offset); }
 const char* text(std::uint32_t offset) { return at<char>(offset); }
 
-std::int64_t now_ns() {
+std::int64_t clock_ns(int clock) {
   struct { std::int64_t s, ns; } t{};
-  call(__NR_clock_gettime, 1, &t);
+  call(__NR_clock_gettime, clock, &t);
   return t.s * 1000000000 + t.ns;
 }
+std::int64_t now_ns() { return clock_ns(1 /* CLOCK_MONOTONIC */); }
+std::int64_t cpu_ns() { return clock_ns(2 /* CLOCK_PROCESS_CPUTIME_ID */); }
+
+/// CPU time at which we came under the run's accounting.
+std::int64_t cpu_when_joined = 0;
 
 [[noreturn]] void quit(int code) {
   for (;;) call(__NR_exit_group, code);
@@ -150,7 +155,9 @@ void join_groups() {
     must(Stage::join_groups, call(__NR_write, plan->task_fds[i], "0", 1), i);
   }
   // After joining, so that the namespace's root is the run's own group and its path shows nothing above.
-  if ((plan->flags & kUnshareCgroup) != 0) must(Stage::cgroup_namespace, call(__NR_unshare, CLONE_NEWCGROUP));
+  if ((plan->flags & kUnshareCgroup) == 0) return;
+  cpu_when_joined = cpu_ns();
+  must(Stage::cgroup_namespace, call(__NR_unshare, CLONE_NEWCGROUP));
 }
 
 /// Before the mounts, so that what is created in the new file systems has mapped owners. No id 0 is mapped: the
@@ -529,6 +536,7 @@ long start_command() {
 
   InitReport report{};
   report.kind = ReportKind::started;
+  report.setup_cpu_ns = cpu_ns() - cpu_when_joined;
   report.time_ns = now_ns();
   const long pid = raw::clone_call(CLONE_VM | CLONE_VFORK | CLONE_FILES | static_cast<unsigned long>(kSigChld), stack, command, &l);
   if (pid < 0) fail(Stage::clone_command, pid);

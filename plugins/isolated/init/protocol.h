@@ -137,6 +137,7 @@ struct InitReport {
   std::uint32_t notifying; ///< started: 1 if refusals go to the listener
   std::uint32_t landlocked;
   std::int64_t time_ns;    ///< CLOCK_MONOTONIC of the event
+  std::int64_t setup_cpu_ns;  ///< started: CPU that init had used inside the run's group
 };
 
 /// runner -> init: one byte. `kGo`: ids are mapped. Else a signal number to send to the command's process group.

@@ -1,0 +1,66 @@
+#include "core/supervise/finish.h"
+
+#include <algorithm>
+
+#include "core/supervise/program_search.h"
+#include "core/supervise/run_limits.h"
+#include "core/supervise/verdict.h"
+
+namespace helios::supervise {
+namespace {
+
+double ms(std::int64_t ns) { return static_cast<double>(ns) / 1e6; }
+
+void add_limits(const RunFacts& f, Execution& x) {
+  if (f.group != nullptr) x.limits = f.group->receipts();
+  // The file holds the limit plus our helpers; asked for was the limit.
+  for (LimitReceipt& l : x.limits) {
+    if (l.limit == Limit::processes) l.requested -= std::min<std::uint64_t>(l.requested, f.helpers);
+  }
+  x.limits.insert(x.limits.end(), f.other_limits.begin(), f.other_limits.end());
+  sort_receipts(x.limits);
+  x.cgroup = f.group != nullptr ? std::string(cgroup::name(f.group->version())) : "none";
+}
+
+void lessen(ResourceUsage& usage, Figure figure, double by) {
+  auto& value = usage.values[static_cast<std::size_t>(figure)];
+  if (value) *value = std::max(0.0, *value - by);
+}
+
+/// Takes out what building the sandbox used before the command was executed: all of it system calls.
+void lessen_cpu(ResourceUsage& usage, double by) {
+  if (by <= 0) return;
+  lessen(usage, Figure::cpu_ms, by);
+  const double total = usage.get(Figure::cpu_ms).value_or(0);
+  const double user = std::min(usage.get(Figure::user_ms).value_or(0), total);
+  if (usage.get(Figure::user_ms)) usage.values[static_cast<std::size_t>(Figure::user_ms)] = user;
+  if (usage.get(Figure::system_ms)) usage.values[static_cast<std::size_t>(Figure::system_ms)] = total - user;
+}
+
+}  // namespace
+
+Execution finish(const RunFacts& f, const Observation& seen) {
+  Execution x;
+  cgroup::Counters counters;
+  if (f.group != nullptr) counters = f.group->read();
+  counters.add_to(x.usage);
+  lessen(x.usage, Figure::peak_processes, f.helpers);
+  lessen_cpu(x.usage, f.helpers_cpu_ms);
+  add_limits(f, x);
+  x.termination = judge(seen, counters, f.request);
+  x.usage.set(Figure::duration_ms, ms(seen.end_ns - f.started_ns), "clock");
+  x.usage.set(Figure::setup_ms, ms(f.started_ns - f.begin_ns), "clock");
+  return x;
+}
+
+Execution finish_not_started(const RunFacts& f, int exec_errno, std::string_view path) {
+  Execution x;
+  add_limits(f, x);
+  x.termination.reason = Reason::not_started;
+  x.termination.exit_code = not_started_code(exec_errno);
+  x.termination.detail = not_started_detail(f.request.argv.front(), exec_errno, path);
+  x.usage.set(Figure::duration_ms, 0, "clock");
+  return x;
+}
+
+}  // namespace helios::supervise

@@ -1,0 +1,28 @@
+/// From a run that has ended to what is told about it: the same for every runner of ours.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "core/cgroup/cgroup.h"
+#include "core/supervise/supervisor.h"
+#include "helios/execution.h"
+#include "helios/request.h"
+
+namespace helios::supervise {
+
+struct RunFacts {
+  const ExecutionRequest& request;
+  const cgroup::RunGroup* group{nullptr};       ///< empty of processes by now; null: there was none
+  unsigned helpers{0};                          ///< processes of ours in the group
+  double helpers_cpu_ms{0};                     ///< what the group had used before the command was executed
+  std::span<const LimitReceipt> other_limits;   ///< of what is not held by the group
+  std::int64_t begin_ns{0}, started_ns{0};      ///< when we began, when the command was executed
+};
+
+/// Reason, cost, receipts. The runner adds what only it knows (isolation, refusals, survivors).
+[[nodiscard]] Execution finish(const RunFacts& facts, const Observation& seen);
+/// The receipts and the group's kind alone, for a command that could not be executed.
+[[nodiscard]] Execution finish_not_started(const RunFacts& facts, int exec_errno, std::string_view path);
+
+}  // namespace helios::supervise
