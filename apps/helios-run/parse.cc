@@ -1,8 +1,9 @@
 #include "apps/helios-run/parse.h"
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
+#include <exception>
 
+#include "apps/helios-run/cli11.h"
 #include "apps/helios-run/suggest.h"
 
 namespace helios::app {
@@ -164,9 +165,27 @@ std::string help_text(CLI::App& app, const Command& command) {
     }
   }
   const auto formatter = std::dynamic_pointer_cast<CLI::Formatter>(app.get_formatter());
-  text += formatter->make_groups(&app, CLI::AppFormatMode::Normal);
+  std::string groups = formatter->make_groups(&app, CLI::AppFormatMode::Normal);
+  for (std::size_t at = groups.find("\n\n\n"); at != std::string::npos; at = groups.find("\n\n\n", at))
+    groups.erase(at, 1);
+  text += groups;
   if (command.name.empty()) text += "\n" + std::string(kExitStatus);
   return text;
+}
+
+// A switch may be written --shell=false; CLI11 would take any number there, and throws what is not its own.
+Status check_switches(const Words& words) {
+  for (const std::string& word : words) {
+    const std::size_t eq = word.find('=');
+    const OptionRow* row = eq == std::string::npos ? nullptr : find_option(word.substr(0, eq));
+    if (row == nullptr || !row->value.empty()) continue;
+    const std::string value = word.substr(eq + 1);
+    if (value != "true" && value != "false") {
+      return fail(ErrorCode::invalid_argument,
+                  std::string(row->flag) + ": expected true or false, found '" + value + "'");
+    }
+  }
+  return {};
 }
 
 // One CLI11 option per row. The first setter that fails says why in `problem`; CLI11 only ever sees strings.
@@ -245,6 +264,7 @@ Result<Parsed> parse_words(const Words& all, const std::vector<EnvVar>& environm
     settings.spec.clear();
     settings.chunk.reset();
   }
+  if (auto ok = check_switches(words); !ok) return fail(ok.error());
   try {
     app.parse(Words(words.rbegin(), words.rend()));  // CLI11 wants the last word first
   } catch (const CLI::ParseError& e) {
@@ -264,7 +284,7 @@ Result<Parsed> parse_words(const Words& all, const std::vector<EnvVar>& environm
 Result<Parsed> parse(const Words& words, const std::vector<EnvVar>& environment) {
   try {
     return parse_words(words, environment);
-  } catch (const CLI::Error& e) {
+  } catch (const std::exception& e) {
     return fail(ErrorCode::internal, std::string("the command line: ") + e.what());
   }
 }
