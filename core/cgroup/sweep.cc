@@ -1,4 +1,5 @@
 #include <dirent.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -19,6 +20,9 @@ constexpr std::chrono::seconds kPatience{2};
 
 std::vector<std::string> names_in(const std::string& path) {
   std::vector<std::string> names;
+  // A group's link count is two plus its children: without any there is nothing to read, and this is on every launch.
+  struct stat st {};
+  if (::stat(path.c_str(), &st) != 0 || st.st_nlink <= 2) return names;
   const std::unique_ptr<DIR, int (*)(DIR*)> dir(::opendir(path.c_str()), ::closedir);
   while (const dirent* entry = dir ? ::readdir(dir.get()) : nullptr) {
     if (entry->d_type == DT_DIR && entry->d_name[0] != '.') names.emplace_back(entry->d_name);

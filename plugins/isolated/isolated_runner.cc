@@ -65,6 +65,7 @@ Result<Execution> run_it(const ExecutionRequest& r, const LaunchPlan& p, Host& h
   launched->reset();  // before the groups: a namespace that still dies keeps them busy
   if (g != nullptr) {
     if (auto s = g->remove(); !s) x.notes.push_back(s.error().message);
+    (void)cgroup::sweep(*p.placement, true);  // what a runner that was killed could not remove
   }
   x.usage.set(Figure::teardown_ms, static_cast<double>(supervise::now_ns() - end) / 1e6, "clock");
   return x;

@@ -273,6 +273,7 @@ Result<Execution> run_it(const Plan& plan, const Detail& d, Host& host) {
   x.survivor_count = target.survivor_count();
   if (group) {
     if (auto s = group->remove(); !s) x.notes.push_back(s.error().message);
+    (void)cgroup::sweep(*d.placement, true);  // what a runner that was killed could not remove
   }
   x.usage.set(Figure::teardown_ms, static_cast<double>(supervise::now_ns() - seen.end_ns) / 1e6, "clock");
   return x;
