@@ -1,5 +1,6 @@
 #include "core/spec/job_spec_reader.h"
 
+#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -277,10 +278,11 @@ class DescriptorReader {
   DescriptorReader(int fd, TextDigest& digest) : fd_(fd), digest_(digest) {}
 
   std::size_t read(char* into, std::size_t size) {
-    ssize_t n = 0;
-    do {
+    ssize_t n = ::read(fd_, into, size);
+    while (n < 0 && (errno == EINTR || errno == EAGAIN)) {
+      if (errno == EAGAIN) wait_for_bytes();
       n = ::read(fd_, into, size);
-    } while (n < 0 && errno == EINTR);
+    }
     if (n < 0) sys_errno_ = errno;
     if (n <= 0) return 0;
     total_ += static_cast<std::uint64_t>(n);
@@ -299,6 +301,13 @@ class DescriptorReader {
   }
 
  private:
+  /// Standard input may be non-blocking: that is a property of the pipe, and whoever holds its other end may have set
+  /// it.
+  void wait_for_bytes() const {
+    pollfd waiting{fd_, POLLIN, 0};
+    ::poll(&waiting, 1, -1);
+  }
+
   int fd_;
   TextDigest& digest_;
   std::uint64_t total_{0};

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "core/digest/sha256.h"
 #include "core/spec/job_spec_reader.h"
@@ -66,6 +67,20 @@ TEST_F(SpecFileTest, ReadsAPipeToItsEnd) {
   ASSERT_GT(write(ends[1], kSpec, std::string_view(kSpec).size()), 0);
   close(ends[1]);
   EXPECT_TRUE(read_job_spec(SpecFile{sys::UniqueFd(ends[0]), "<stdin>"}, ChunkFilter{{5}}));
+}
+
+TEST_F(SpecFileTest, WaitsForTheRestOfANonBlockingPipe) {
+  int ends[2];
+  ASSERT_EQ(pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0);
+  std::thread writer([fd = ends[1]] {
+    for (const char c : std::string_view(kSpec)) {
+      ASSERT_EQ(write(fd, &c, 1), 1);
+      std::this_thread::yield();
+    }
+    close(fd);
+  });
+  EXPECT_TRUE(read_job_spec(SpecFile{sys::UniqueFd(ends[0]), "<stdin>"}, ChunkFilter{{5}}));
+  writer.join();
 }
 
 TEST_F(SpecFileTest, ChecksTheDigestOfWhatItRead) {
