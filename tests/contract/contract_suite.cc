@@ -5,6 +5,8 @@
 
 namespace helios::test {
 
+void PrintTo(const Place& place, std::ostream* out) { *out << place.runner << " as " << place.who.name; }
+
 void Contract::SetUp() {
   scene_.emplace(GetParam().who);
   scene_->bring_probe("chunk_probe");

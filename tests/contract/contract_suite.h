@@ -16,6 +16,8 @@ struct Place {
   Identity who;
 };
 
+void PrintTo(const Place& place, std::ostream* out);
+
 class Contract : public testing::TestWithParam<Place> {
  protected:
   void SetUp() override;

@@ -68,7 +68,11 @@ TEST_P(Contract, HalfAProcessorIsHeld) {
   ASSERT_TRUE(f.figure("cpuMs")) << f.describe();
   EXPECT_GE(f.result.value("durationMs", 0), 1000) << f.describe();
   EXPECT_LT(*f.figure("cpuMs") / f.result.value("durationMs", 1), 0.62) << f.describe();
-  EXPECT_GT(f.figure("throttledMs").value_or(0), 0) << f.describe();
+  // On a host too busy to give even half a processor nothing is throttled.
+  ASSERT_TRUE(f.figure("throttledMs")) << f.describe();
+  if (*f.figure("cpuMs") / f.result.value("durationMs", 1) > 0.45) {
+    EXPECT_GT(*f.figure("throttledMs"), 0) << f.describe();
+  }
 }
 
 TEST_P(Contract, OpenFilesAndFileSizeHold) {

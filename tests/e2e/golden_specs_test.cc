@@ -32,6 +32,14 @@ std::vector<Case> all_specs() {
   return all;
 }
 
+void PrintTo(const Case& c, std::ostream* out) { *out << c.runner << " " << c.spec; }
+
+std::string spec_name(const testing::TestParamInfo<Case>& tested) {
+  std::string name = tested.param.runner + "_" + tested.param.spec.stem().string();
+  std::replace(name.begin(), name.end(), '-', '_');
+  return name;
+}
+
 // Helios' own rule, for what these specs hold: blanks split, a quote joins everything up to the next quote or the end.
 std::vector<std::string> words_of(const std::string& command) {
   std::vector<std::string> words(1);
@@ -61,7 +69,9 @@ class GoldenSpec : public testing::TestWithParam<Case> {
     scene_->make_folder(folder_);
   }
   void TearDown() override {
-    if (scene_) EXPECT_EQ(scene_->left_behind(), std::vector<std::string>{});
+    if (scene_) {
+      EXPECT_EQ(scene_->left_behind(), std::vector<std::string>{});
+    }
   }
 
   /// Started in the spec's folder, as Helios would be.
@@ -118,11 +128,7 @@ TEST_P(GoldenSpec, OutputsOutsideTheWorkspaceAreRefusedWithTheHint) {
 TEST(GoldenSpecs, AreAllThere) { EXPECT_GE(all_specs().size(), 32U); }
 
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(GoldenSpec);
-INSTANTIATE_TEST_SUITE_P(All, GoldenSpec, testing::ValuesIn(all_specs()), [](const testing::TestParamInfo<Case>& info) {
-  std::string name = info.param.runner + "_" + info.param.spec.stem().string();
-  std::replace(name.begin(), name.end(), '-', '_');
-  return name;
-});
+INSTANTIATE_TEST_SUITE_P(All, GoldenSpec, testing::ValuesIn(all_specs()), spec_name);
 
 }  // namespace
 }  // namespace helios::test

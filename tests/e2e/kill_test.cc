@@ -22,6 +22,8 @@ struct Case {
   std::string runner;
 };
 
+void PrintTo(const Case& c, std::ostream* out) { *out << c.runner << " as " << c.who.name; }
+
 class Killed : public testing::TestWithParam<Case> {};
 
 std::string names(const std::vector<ProcessSeen>& processes) {

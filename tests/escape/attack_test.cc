@@ -14,6 +14,8 @@ struct Try {
   Identity who;
 };
 
+void PrintTo(const Try& t, std::ostream* out) { *out << t.attack.name << " as " << t.who.name; }
+
 std::string try_name(const testing::TestParamInfo<Try>& info) {
   std::string name = info.param.attack.name + "_" + info.param.who.name + "_" + std::to_string(info.index);
   for (char& c : name)

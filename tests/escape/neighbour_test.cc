@@ -15,6 +15,8 @@ struct Pair {
   std::string runner;
 };
 
+void PrintTo(const Pair& p, std::ostream* out) { *out << p.runner << " as " << p.who.name; }
+
 class Neighbours : public testing::TestWithParam<Pair> {};
 
 std::string mark_of(int number) {

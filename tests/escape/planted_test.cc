@@ -21,6 +21,8 @@ struct Case {
   std::string runner;
 };
 
+void PrintTo(const Case& c, std::ostream* out) { *out << c.runner << " as " << c.who.name; }
+
 class Planted : public testing::TestWithParam<Case> {
  protected:
   void SetUp() override {
@@ -155,6 +157,9 @@ TEST_P(Planted, AWorkspaceThatIsALinkIsRefused) {
 // Handing the workspace over must not hand over what links in it point to.
 TEST_P(Planted, ChownOfTheWorkspaceFollowsNoLinks) {
   if (!GetParam().who.is_root() || GetParam().runner != "isolated") GTEST_SKIP() << "only root hands a workspace over";
+  constexpr uid_t somebody_else = 4242;  // a hard link to a file of the owner's own is the owner's file
+  ASSERT_EQ(chown(victim_.c_str(), somebody_else, somebody_else), 0);
+  lstat(victim_.c_str(), &before_);
   plant("symlink", scene_->in_workspace("a-symlink"));
   plant("hardlink", scene_->in_workspace("a-hardlink"));
   for (const char* name : {"a-symlink", "a-hardlink"}) {

@@ -868,7 +868,8 @@ static int tiocsti(char** arg) {
 static int tiocsti_own_pty(char** arg) {
   (void)arg;
   int pty = posix_openpt(O_RDWR | O_NOCTTY);
-  if (pty < 0) return cannot("no pseudo terminal");
+  if (pty < 0)
+    return verdict(!push_byte(0) && errno == ENOTTY, "TIOCSTI passes the filter");  // no pty: any file will do
   grantpt(pty);
   unlockpt(pty);
   setsid();
