@@ -490,6 +490,7 @@ Ended in_container(Mounted how, const char* filter) {
   constexpr const char* kTop = "/sys/fs/cgroup";
   if (::unshare(CLONE_NEWCGROUP | CLONE_NEWNS) != 0) ::_exit(121);
   if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) ::_exit(122);
+  (void)::umount2(kTop, MNT_DETACH);  // the same file system over itself is refused
   if (::mount("cgroup2", kTop, "cgroup2", 0, nullptr) != 0) ::_exit(123);
   if (how == Mounted::read_only && ::mount(nullptr, kTop, nullptr, MS_REMOUNT | MS_BIND | MS_RDONLY, nullptr) != 0) {
     ::_exit(124);
@@ -503,7 +504,8 @@ Ended in_container(Mounted how, const char* filter) {
 TEST_F(CgroupTest, ContainerWithReadOnlyCgroupsIsToldSo) {
   if (std::getenv("VM_RUN") == nullptr) GTEST_SKIP() << "moves processes about: only in a virtual machine of our own";
   if (::geteuid() != 0 || place_->version() != Version::v2) GTEST_SKIP() << "needs root and v2";
-  EXPECT_TRUE(in_container(Mounted::read_only, "--gtest_filter=ReadOnlyCgroups.*").exited_with(0));
+  const auto ended = in_container(Mounted::read_only, "--gtest_filter=ReadOnlyCgroups.*");
+  EXPECT_TRUE(ended.exited_with(0)) << "wait status " << ended.status;
 }
 
 TEST(ReadOnlyCgroups, AreTheNamedCause) {
@@ -519,9 +521,9 @@ TEST_F(CgroupTest, ContainerWithWritableCgroupsIsEntered) {
   if (std::getenv("VM_RUN") == nullptr) GTEST_SKIP() << "moves processes about: only in a virtual machine of our own";
   if (::geteuid() != 0 || place_->version() != Version::v2) GTEST_SKIP() << "needs root and v2";
   if (::access("/run/systemd/system", F_OK) == 0) GTEST_SKIP() << "this group is systemd's";
-  EXPECT_TRUE(
-      in_container(Mounted::writable, "--gtest_filter=*PlaceIsTheExpectedOne:*InForce*:*PeakMemory*:*ForkBomb*:*Sweep*")
-          .exited_with(0));
+  const auto ended = in_container(Mounted::writable,
+                                  "--gtest_filter=*PlaceIsTheExpectedOne:*InForce*:*PeakMemory*:*ForkBomb*:*Sweep*");
+  EXPECT_TRUE(ended.exited_with(0)) << "wait status " << ended.status;
 }
 
 // Bound for a busy machine; the usual figures are in docs/performance.md.
