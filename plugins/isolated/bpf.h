@@ -26,10 +26,10 @@ class BackwardAssembler {
   Label ret(std::uint32_t action);
   /// Loads 32 bits of seccomp_data, then goes on at `next`.
   Label load(std::uint32_t offset, Label next);
+  /// Keeps the bits of the accumulator that `mask` has, then goes on at `next`.
+  Label keep_bits(std::uint32_t mask, Label next);
   /// `comparison`: BPF_JEQ, BPF_JGT, BPF_JGE or BPF_JSET, of the accumulator and `value`.
   Label jump_if(std::uint16_t comparison, std::uint32_t value, Label yes, Label no);
-  /// Instructions whose jumps all stay among themselves and which all end in a return.
-  Label block(std::span<const sock_filter> instructions);
   /// The program, first instruction first; it starts with what was added last.
   [[nodiscard]] std::vector<sock_filter> take() const;
 
@@ -43,14 +43,11 @@ class BackwardAssembler {
 };
 
 /// What the kernel checks at load, made a little narrower: 1 to 4096 instructions, only those that our compiler
-/// and libseccomp emit, aligned loads within seccomp_data, jumps inside the program, a return at the end.
+/// emits, aligned loads within seccomp_data, jumps inside the program, a return at the end.
 [[nodiscard]] Status check_program(std::span<const sock_filter> program);
 
 /// What the kernel would answer: a SECCOMP_RET_ value with its data. Needs a program that passed check_program;
 /// anything odd is SECCOMP_RET_KILL_PROCESS. [any thread]
 [[nodiscard]] std::uint32_t run_program(std::span<const sock_filter> program, const seccomp_data& data);
-
-/// Index of the first instruction that reads an argument on the way that `data` takes; the program's size if none.
-[[nodiscard]] std::size_t first_argument_load(std::span<const sock_filter> program, const seccomp_data& data);
 
 }  // namespace helios::isolated

@@ -2,9 +2,7 @@
 
 #include <linux/audit.h>
 #include <seccomp.h>
-#include <sys/mman.h>
 #include <sys/utsname.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -19,12 +17,9 @@
 #include <utility>
 
 #include "core/digest/sha256.h"
-#include "core/sys/unique_fd.h"
 #include "plugins/isolated/bpf.h"
 #include "plugins/isolated/seccomp_hardening.h"
 #include "plugins/isolated/seccomp_profile.h"
-
-// libseccomp defines the kernel's names for itself where they are missing; both come from linux/seccomp.h here.
 
 namespace helios::isolated {
 namespace {
@@ -34,6 +29,7 @@ constexpr std::uint32_t kNotKnown = SECCOMP_RET_ERRNO | ENOSYS;
 /// The answer to the 32-bit entry (int 0x80). Not a kill: a command that tries it and goes on is merely refused. Not
 /// ENOSYS either: EPERM is reported as a denial, which tells why a 32-bit program does not run.
 constexpr std::uint32_t kWrongEntry = SECCOMP_RET_ERRNO | EPERM;
+constexpr int kLastNamed = 511;  // beyond every known call's number
 constexpr int kTableEnd = 1024;  // system call numbers are far below
 
 /// Calls newer than libseccomp 2.5.4's table; from 403 on the numbers are the same on every architecture.
@@ -158,106 +154,19 @@ CallTable table_of(const SeccompProfile& profile, Architecture arch) {
 
 bool lets_through(std::uint32_t action) { return action == SECCOMP_RET_ALLOW || action == SECCOMP_RET_LOG; }
 
-// ---- rules about arguments: libseccomp combines them ----
-
-using Context = std::unique_ptr<void, decltype(&seccomp_release)>;
-
-scmp_compare comparison_of(Comparison op) {
-  switch (op) {
-    case Comparison::ne:
-      return SCMP_CMP_NE;
-    case Comparison::lt:
-      return SCMP_CMP_LT;
-    case Comparison::le:
-      return SCMP_CMP_LE;
-    case Comparison::eq:
-      return SCMP_CMP_EQ;
-    case Comparison::ge:
-      return SCMP_CMP_GE;
-    case Comparison::gt:
-      return SCMP_CMP_GT;
-    case Comparison::masked_eq:
-      return SCMP_CMP_MASKED_EQ;
-  }
-  return SCMP_CMP_EQ;
-}
-
-/// libseccomp's own encoding of an action that is a SECCOMP_RET_ value here: the two are the same numbers.
-Status add_tested_rule(void* context, int number, const ProfileRule& rule, unsigned narrow) {
-  std::vector<scmp_arg_cmp> tests;
-  for (const ArgumentTest& test : rule.tests) {
-    const std::uint64_t kept = (narrow >> test.index & 1U) != 0 ? UINT32_MAX : UINT64_MAX;
-    tests.push_back({test.index, comparison_of(test.op), test.value & kept, test.value_two & kept});
-  }
-  const int failed =
-      seccomp_rule_add_array(context, rule.action, number, static_cast<unsigned>(tests.size()), tests.data());
-  if (failed == -EEXIST) {
-    return fail(ErrorCode::invalid_policy,
-                "seccomp profile: " + rule.pointer + ": another rule has the same arguments and another action");
-  }
-  if (failed != 0) return fail_errno(ErrorCode::invalid_policy, "seccomp profile: " + rule.pointer, -failed);
-  return {};
-}
-
-Result<std::vector<sock_filter>> export_program(void* context) {
-  const sys::UniqueFd file(::memfd_create("helios-filter", MFD_CLOEXEC));
-  if (!file) return fail_errno(ErrorCode::io, "make a memory file for a filter", errno);
-  if (const int failed = seccomp_export_bpf(context, file.get()); failed != 0) {
-    return fail_errno(ErrorCode::internal, "export a filter from libseccomp", -failed);
-  }
-  const off_t size = ::lseek(file.get(), 0, SEEK_END);
-  std::vector<sock_filter> program(static_cast<std::size_t>(std::max<off_t>(size, 0)) / sizeof(sock_filter));
-  const std::size_t bytes = program.size() * sizeof(sock_filter);
-  if (::pread(file.get(), program.data(), bytes, 0) != static_cast<ssize_t>(bytes)) {
-    return fail_errno(ErrorCode::io, "read a filter back", errno);
-  }
-  return program;
-}
-
-/// The upper half of an argument that the kernel cuts to 32 bits reads as 0.
-void cut_narrow(std::vector<sock_filter>& block, unsigned narrow) {
-  for (sock_filter& in : block) {
-    if (in.code != (BPF_LD | BPF_W | BPF_ABS)) continue;
-    for (unsigned index = 0; index < 6; ++index) {
-      const std::uint32_t upper = static_cast<std::uint32_t>(offsetof(seccomp_data, args)) + 8 * index + 4;
-      if ((narrow >> index & 1U) != 0 && in.k == upper) in = {BPF_LD | BPF_IMM, 0, 0, 0};
-    }
-  }
-}
-
-/// What libseccomp makes of the rules of one call, without its search for the number: everything from the first look
-/// at an argument to the end. Jumps are relative, so it runs anywhere.
-Result<std::vector<sock_filter>> argument_block(int number, const CallRules& call, const SeccompProfile& profile,
-                                                Architecture arch) {
-  const Context context(seccomp_init(profile.default_action), &seccomp_release);
-  if (!context) return fail(ErrorCode::internal, "libseccomp takes no such default action");
-  if (seccomp_arch_exist(context.get(), arch.token) != 0) {
-    if (seccomp_arch_add(context.get(), arch.token) != 0 || seccomp_arch_remove(context.get(), SCMP_ARCH_NATIVE) != 0) {
-      return fail(ErrorCode::internal, "libseccomp does not take the architecture");
-    }
-  }
-  const unsigned narrow = narrow_arguments(call.name);
-  for (const ProfileRule* rule : call.tested) {
-    if (auto added = add_tested_rule(context.get(), number, *rule, narrow); !added) return fail(added.error());
-  }
-  auto program = export_program(context.get());
-  if (!program) return program;
-  const std::size_t start = first_argument_load(*program, {number, arch.token, 0, {}});
-  if (start >= program->size()) return fail(ErrorCode::internal, "libseccomp's filter looks at no argument");
-  program->erase(program->begin(), program->begin() + static_cast<std::ptrdiff_t>(start));
-  cut_narrow(*program, narrow);
-  return program;
-}
-
 // ---- the program ----
 
 using Label = BackwardAssembler::Label;
+
+/// Where an argument's halves lie; x86_64 and aarch64 are little-endian.
+std::uint32_t low_half(unsigned index) { return static_cast<std::uint32_t>(offsetof(seccomp_data, args)) + 8 * index; }
+std::uint32_t high_half(unsigned index) { return low_half(index) + 4; }
 
 Label emit_condition(BackwardAssembler& assembler, const LowCondition& condition, Label yes, Label no) {
   if (condition.op == LowTest::not_equal) std::swap(yes, no);
   const std::uint16_t comparison = condition.op == LowTest::any_bit ? BPF_JSET : BPF_JEQ;
   const Label test = assembler.jump_if(comparison, condition.value, yes, no);
-  return assembler.load(static_cast<std::uint32_t>(offsetof(seccomp_data, args)) + 8 * condition.index, test);
+  return assembler.load(low_half(condition.index), test);
 }
 
 /// The refusals in order, then `otherwise`.
@@ -270,6 +179,83 @@ Label emit_refusals(BackwardAssembler& assembler, const std::vector<Refusal>& re
     otherwise = yes;
   }
   return otherwise;
+}
+
+Label emit_masked(BackwardAssembler& assembler, std::uint32_t offset, std::uint32_t mask, std::uint32_t value,
+                  Label yes, Label no) {
+  if (mask == 0) return yes;
+  const Label test = assembler.jump_if(BPF_JEQ, value & mask, yes, no);
+  return assembler.load(offset, mask == UINT32_MAX ? test : assembler.keep_bits(mask, test));
+}
+
+/// argument > value, or with `comparison` BPF_JGE argument >= value.
+Label emit_greater(BackwardAssembler& assembler, const ArgumentTest& test, std::uint16_t comparison, bool narrow,
+                   Label yes, Label no) {
+  const auto low = static_cast<std::uint32_t>(test.value);
+  const auto high = static_cast<std::uint32_t>(test.value >> 32);
+  const Label lower = assembler.load(low_half(test.index), assembler.jump_if(comparison, low, yes, no));
+  if (narrow) return lower;
+  const Label equal = assembler.jump_if(BPF_JEQ, high, lower, no);
+  return assembler.load(high_half(test.index), assembler.jump_if(BPF_JGT, high, yes, equal));
+}
+
+Label emit_equal(BackwardAssembler& assembler, const ArgumentTest& test, std::uint64_t mask, std::uint64_t value,
+                 bool narrow, Label yes, Label no) {
+  const Label lower = emit_masked(assembler, low_half(test.index), static_cast<std::uint32_t>(mask),
+                                  static_cast<std::uint32_t>(value), yes, no);
+  if (narrow) return lower;
+  return emit_masked(assembler, high_half(test.index), static_cast<std::uint32_t>(mask >> 32),
+                     static_cast<std::uint32_t>(value >> 32), lower, no);
+}
+
+/// `narrow`: the kernel sees the low 32 bits only, so they alone are compared.
+Label emit_test(BackwardAssembler& assembler, const ArgumentTest& test, bool narrow, Label yes, Label no) {
+  switch (test.op) {
+    case Comparison::eq:
+      return emit_equal(assembler, test, UINT64_MAX, test.value, narrow, yes, no);
+    case Comparison::ne:
+      return emit_equal(assembler, test, UINT64_MAX, test.value, narrow, no, yes);
+    case Comparison::masked_eq:
+      return emit_equal(assembler, test, test.value, test.value_two, narrow, yes, no);
+    case Comparison::gt:
+      return emit_greater(assembler, test, BPF_JGT, narrow, yes, no);
+    case Comparison::ge:
+      return emit_greater(assembler, test, BPF_JGE, narrow, yes, no);
+    case Comparison::lt:
+      return emit_greater(assembler, test, BPF_JGE, narrow, no, yes);
+    case Comparison::le:
+      return emit_greater(assembler, test, BPF_JGT, narrow, no, yes);
+  }
+  return no;
+}
+
+/// How strict an action is: the order in which the kernel lets the answers of several filters win, least first.
+int strictness(std::uint32_t action) {
+  static constexpr std::array<std::uint32_t, 7> kLeastFirst{
+      SECCOMP_RET_ALLOW, SECCOMP_RET_LOG,         SECCOMP_RET_TRACE,       SECCOMP_RET_ERRNO,
+      SECCOMP_RET_TRAP,  SECCOMP_RET_KILL_THREAD, SECCOMP_RET_KILL_PROCESS};
+  const auto known = std::find(kLeastFirst.begin(), kLeastFirst.end(), action & SECCOMP_RET_ACTION_FULL);
+  return static_cast<int>(known - kLeastFirst.begin());
+}
+
+/// The rules of one call are alternatives. Where several hold and disagree the strictest decides, then the first:
+/// libseccomp 2.5 leaves that to the shape of its tree, which even lets calls through that no rule allows
+/// (docs/policies.md).
+Label emit_rules(BackwardAssembler& assembler, const CallRules& call, std::uint32_t otherwise) {
+  std::vector<const ProfileRule*> rules = call.tested;
+  std::stable_sort(rules.begin(), rules.end(), [](const ProfileRule* a, const ProfileRule* b) {
+    return strictness(a->action) > strictness(b->action);
+  });
+  const unsigned narrow = narrow_arguments(call.name);
+  Label next = assembler.ret(otherwise);
+  for (auto rule = rules.rbegin(); rule != rules.rend(); ++rule) {
+    Label yes = assembler.ret((*rule)->action);
+    for (auto test = (*rule)->tests.rbegin(); test != (*rule)->tests.rend(); ++test) {
+      yes = emit_test(assembler, *test, (narrow >> test->index & 1U) != 0, yes, next);
+    }
+    next = yes;
+  }
+  return next;
 }
 
 /// What happens to one number: an action, or a jump to its own block.
@@ -293,9 +279,7 @@ class Compiler {
   Result<std::vector<sock_filter>> compile() {
     std::vector<Range> ranges;
     for (int number = 0; number <= last_number(); ++number) {
-      auto verdict = verdict_of(number);
-      if (!verdict) return fail(verdict.error());
-      append(ranges, static_cast<std::uint32_t>(number), *verdict);
+      append(ranges, static_cast<std::uint32_t>(number), verdict_of(number));
     }
     append(ranges, static_cast<std::uint32_t>(last_number() + 1), {newer(), {}});
     append(ranges, kX32Bit, {kNotKnown, {}});
@@ -310,12 +294,17 @@ class Compiler {
   [[nodiscard]] unsigned allowed_calls() const { return allowed_; }
 
  private:
-  int last_number() const { return table_.empty() ? 0 : table_.rbegin()->first; }
+  /// The last number that is looked at one by one. A profile that lets everything through by default does so with
+  /// calls it does not mention, too: there all that have a name count, because hardening may speak about them.
+  int last_number() const {
+    const int mentioned = table_.empty() ? 0 : table_.rbegin()->first;
+    return lets_through(profile_.default_action) ? std::max(mentioned, kLastNamed) : mentioned;
+  }
 
   /// Calls newer than any the profile knows: its author could not decide about them. As in runc.
   std::uint32_t newer() const { return lets_through(profile_.default_action) ? profile_.default_action : kNotKnown; }
 
-  Result<Verdict> verdict_of(int number) {
+  Verdict verdict_of(int number) {
     const auto known = table_.find(number);
     const std::string name = known == table_.end() ? name_of(number, arch_.token) : known->second.name;
     const Hardening hardening =
@@ -325,17 +314,10 @@ class Compiler {
     const std::uint32_t action =
         known == table_.end() ? profile_.default_action : known->second.always.value_or(profile_.default_action);
     if (!tested && !lets_through(action)) return Verdict{action, {}};
-    ++allowed_;
+    if (!name.empty()) ++allowed_;
     if (!tested && hardening.refusals.empty()) return Verdict{action, {}};
-    Label block = 0;
-    if (tested) {
-      auto rules = argument_block(number, known->second, profile_, arch_);
-      if (!rules) return fail(rules.error());
-      block = assembler_.block(*rules);
-    } else {
-      block = assembler_.ret(action);
-    }
-    return Verdict{0, emit_refusals(assembler_, hardening.refusals, block)};
+    const Label rules = tested ? emit_rules(assembler_, known->second, action) : assembler_.ret(action);
+    return Verdict{0, emit_refusals(assembler_, hardening.refusals, rules)};
   }
 
   static void append(std::vector<Range>& ranges, std::uint32_t first, const Verdict& verdict) {
