@@ -13,7 +13,7 @@
 namespace helios::spec {
 namespace {
 
-constexpr std::size_t kWindow = 256 * 1024;
+constexpr std::size_t kWindow = std::size_t{256} * 1024;
 constexpr std::size_t kFewNames = 32;
 constexpr std::string_view kEnd = "the end of the text";
 

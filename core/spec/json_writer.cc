@@ -108,7 +108,7 @@ void JsonWriter::begin_value() {
 void JsonWriter::new_line() {
   if (indent_ < 0) return;
   out_ += '\n';
-  out_.append(static_cast<std::size_t>(depth_ * indent_), ' ');
+  out_.append(static_cast<std::size_t>(depth_) * static_cast<std::size_t>(indent_), ' ');
 }
 
 }  // namespace helios::spec

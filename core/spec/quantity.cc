@@ -26,7 +26,7 @@ constexpr std::array<Unit, 9> kByteUnits{{{"", 1},
                                           {"MiB", kKibi* kKibi},
                                           {"GiB", kKibi* kKibi* kKibi},
                                           {"TiB", kKibi* kKibi* kKibi* kKibi}}};
-constexpr std::array<Unit, 4> kTimeUnits{{{"ms", 1}, {"s", 1000}, {"m", 60 * 1000}, {"h", 60 * 60 * 1000}}};
+constexpr std::array<Unit, 4> kTimeUnits{{{"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}}};
 constexpr std::array<Unit, 1> kCpuUnits{{{"", 1000}}};
 constexpr std::array<Unit, 1> kCountUnits{{{"", 1}}};
 
