@@ -21,7 +21,7 @@ TEST_P(Contract, ADaemonEndsWithTheCommand) {
   const Finished f = run_probe({}, {"daemon", "ready"});
   expect_ended(f, "exited", 0);
   EXPECT_TRUE(std::filesystem::exists(scene().in_workspace("ready")));
-  EXPECT_LT(f.elapsed, milliseconds(3000));
+  EXPECT_LT(f.elapsed, patiently(milliseconds(3000)));
   for (const ProcessSeen& p : descendants(getpid())) EXPECT_NE(p.name, "chunk_probe") << p.pid;
 }
 
@@ -32,7 +32,7 @@ TEST_P(Contract, SigkillOfHeliosRunLeavesNoProcess) {
     EXPECT_FALSE(descendants(running.pid()).empty());
     running.signal(SIGKILL);
     EXPECT_EQ(running.wait().exit_code, 137);
-    EXPECT_EQ(names(wait_until_childless(milliseconds(2000))), "") << action;
+    EXPECT_EQ(names(wait_until_childless(patiently(milliseconds(2000)))), "") << action;
     std::filesystem::remove(scene().in_workspace("ready"));
   }
   // What the kernel cannot clear carries a token; the next run clears it, at the latest.
@@ -45,7 +45,7 @@ TEST_P(Contract, SigkillWhileItStartsLeavesNoProcess) {
     std::this_thread::sleep_for(milliseconds(after_ms));  // the moment is the case, not a wait for something
     running.signal(SIGKILL);
     (void)running.wait();
-    EXPECT_EQ(names(wait_until_childless(milliseconds(2000))), "") << "killed after " << after_ms << " ms";
+    EXPECT_EQ(names(wait_until_childless(patiently(milliseconds(2000)))), "") << "killed after " << after_ms << " ms";
   }
   expect_ended(run_probe({}, {"exit", "0"}), "exited", 0);
 }

@@ -151,7 +151,7 @@ std::string Finished::describe() const {
   return text.str();
 }
 
-Running::Running(const Invocation& what) : started_(Clock::now()), deadline_(started_ + what.deadline) {
+Running::Running(const Invocation& what) : started_(Clock::now()), deadline_(started_ + patiently(what.deadline)) {
   out_ = memory_file("stdout");
   err_ = memory_file("stderr");
   in_ = input_of(what.stdin_text);
@@ -221,6 +221,11 @@ Finished Running::wait() {
 Finished run_to_end(const Invocation& what) {
   Running running(what);
   return running.wait();
+}
+
+milliseconds patiently(milliseconds bound) {
+  static const int slowness = std::max(1, std::atoi(variable_or("HELIOS_TEST_SLOWNESS", "1").c_str()));
+  return bound * slowness;
 }
 
 bool wait_until(const std::function<bool()>& holds, milliseconds limit) {

@@ -80,8 +80,11 @@ class Running {
 
 [[nodiscard]] Finished run_to_end(const Invocation& what);
 
+/// An upper bound on time, times HELIOS_TEST_SLOWNESS: an emulated machine is some ten times slower.
+[[nodiscard]] std::chrono::milliseconds patiently(std::chrono::milliseconds bound);
+
 /// Polls until `holds` or the limit; the answer is its last value.
 [[nodiscard]] bool wait_until(const std::function<bool()>& holds,
-                              std::chrono::milliseconds limit = std::chrono::milliseconds(10'000));
+                              std::chrono::milliseconds limit = patiently(std::chrono::milliseconds(10'000)));
 
 }  // namespace helios::test

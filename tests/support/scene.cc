@@ -114,6 +114,7 @@ Invocation Scene::unconfined(std::vector<std::string> argv) const {
 
 std::vector<std::string> Scene::left_behind(std::chrono::milliseconds patience) const {
   std::vector<std::string> left;
+  patience = patiently(patience);
   for (const ProcessSeen& process : wait_until_childless(patience))
     left.push_back("process: " + std::to_string(process.pid) + " " + process.name);
   for (const std::string& difference : wait_until_restored(before_, patience)) left.push_back(difference);
