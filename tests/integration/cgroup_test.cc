@@ -150,16 +150,18 @@ TEST_F(CgroupTest, CpuTimeIsThatOfTheWholeTree) {
 
 TEST_F(CgroupTest, CpuLimitThrottles) {
   NEED(Controller::cpu);
-  auto group = make({{}, {}, 200, {}});
+  auto group = make({{}, {}, 50, {}});
   ASSERT_TRUE(group) << group.error().message;
   const pid_t pid = start_in(*group, sleep_long);
   std::vector<pid_t> burners;
   for (int i = 0; i < 2; ++i) burners.push_back(start_in(*group, [] { return burn_cpu(60000); }));
   const auto begin = std::chrono::steady_clock::now();
-  std::this_thread::sleep_for(std::chrono::milliseconds(1000));
+  for (int i = 0; i < 40 && (i < 2 || group->read().throttled_ms.value.value_or(0) <= 100); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(500));  // a busy host takes longer to use the share up
+  }
   const std::chrono::duration<double, std::milli> wall = std::chrono::steady_clock::now() - begin;
   const auto c = group->read();
-  EXPECT_LE(*c.cpu_ms.value, 0.2 * wall.count() * 1.25 + 60) << "of " << wall.count() << " ms";
+  EXPECT_LE(*c.cpu_ms.value, 0.05 * wall.count() * 1.25 + 60) << "of " << wall.count() << " ms";
   EXPECT_GT(*c.throttled_ms.value, 100.0) << c.throttled_ms.source;
   EXPECT_GT(*c.nr_throttled.value, 0U);
   EXPECT_TRUE(group->kill());
