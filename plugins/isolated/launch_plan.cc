@@ -10,6 +10,7 @@
 #include <climits>
 
 #include "core/supervise/program_search.h"
+#include "plugins/isolated/visible_limits.h"
 
 namespace helios::isolated {
 namespace {
@@ -265,6 +266,8 @@ Result<LaunchPlan> make_plan(const ExecutionRequest& request) {
   if (!root) return fail(root.error());
   p.root = std::move(*root);
   if (auto s = plan_group(request, p); !s) return fail(s.error());
+  const std::vector<RootStep> shown = visible_limits(p.writes);
+  p.root.insert(p.root.end(), shown.begin(), shown.end());
   plan_layers(request, p);
   auto filter = filter_for(request.profile, request.cache_dir);
   if (!filter) return fail(filter.error());
