@@ -74,7 +74,7 @@ void hide_secrets(Plan& plan) {
   hide_values(plan.request.extra_env, values);
   hide_values(plan.request.profile.env_set, values);
   for (PlanItem& item : plan.items) {
-    if (item.section == "env" && looks_secret(item.key)) item.value = kHidden;
+    if (item.section.starts_with("env") && looks_secret(item.key)) item.value = kHidden;
     for (const std::string& value : values) replace_all(item.value, value);
   }
 }

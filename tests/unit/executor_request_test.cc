@@ -171,7 +171,7 @@ TEST(Secrets, StandInNoPlan) {
   Plan plan;
   plan.request.caller_env = {{"API_TOKEN", "hunter2-hunter2"}, {"LANG", "C"}};
   plan.request.extra_env = {{"DB_PASSWORD", "abc"}};
-  plan.items = {{"env", "DB_PASSWORD", "abc"}, {"env", "LANG", "C"}, {"argv", "1", "--token=hunter2-hunter2"}};
+  plan.items = {{"environment", "DB_PASSWORD", "abc"}, {"env", "LANG", "C"}, {"argv", "1", "--token=hunter2-hunter2"}};
   hide_secrets(plan);
   EXPECT_EQ(plan.items[0].value, "<hidden>");
   EXPECT_EQ(plan.items[1].value, "C");
