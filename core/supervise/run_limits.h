@@ -29,7 +29,7 @@ struct Rlimit {
 /// Receipts for everything but the group's limits. `counts_cpu`: a group counts the tree's CPU time.
 /// Errors: unsupported, when a CPU-time limit was asked for, nothing can count it, and "cpuTime" may not be missing.
 [[nodiscard]] Result<std::vector<LimitReceipt>> receipts_outside_group(const Limits& limits, bool counts_cpu,
-                                                                      std::span<const std::string> allow_degraded);
+                                                                       std::span<const std::string> allow_degraded);
 
 /// Puts receipts in the order of the limits table.
 void sort_receipts(std::vector<LimitReceipt>& receipts);

@@ -108,7 +108,7 @@ class Loop {
 
   void wait() {
     const std::array<int, kSlots> fd{target_.event_fd(), sources_[0].fd.get(), sources_[1].fd.get(),
-                                     host_.cancel_fd(), target_.notice_fd(), target_.memory_fd()};
+                                     host_.cancel_fd(),  target_.notice_fd(),  target_.memory_fd()};
     for (int i = 0; i < kSlots; ++i) {
       fds_[static_cast<std::size_t>(i)] = {fd[static_cast<std::size_t>(i)],
                                            static_cast<short>(i == kMemory ? POLLPRI : POLLIN), 0};
@@ -211,7 +211,8 @@ class Loop {
 
   [[nodiscard]] std::uint64_t output_size() const {
     struct stat st {};
-    if (request_.output_file.empty() || ::lstat(request_.output_file.c_str(), &st) != 0 || !S_ISREG(st.st_mode)) return 0;
+    if (request_.output_file.empty() || ::lstat(request_.output_file.c_str(), &st) != 0 || !S_ISREG(st.st_mode))
+      return 0;
     return static_cast<std::uint64_t>(st.st_size);
   }
 
@@ -251,8 +252,9 @@ class Loop {
     const bool by_bytes = use->bytes > most_bytes;
     const std::string what = by_bytes ? std::to_string(*bytes) + " bytes" : std::to_string(*files) + " files";
     if (!set_cause(Reason::disk_limit, "the workspace grew by more than " + what)) return false;
-    seen_.evidence.push_back(by_bytes ? Evidence{"workspace", "bytes", static_cast<std::int64_t>(use->bytes - disk_base_.bytes)}
-                                      : Evidence{"workspace", "files", static_cast<std::int64_t>(use->files - disk_base_.files)});
+    seen_.evidence.push_back(
+        by_bytes ? Evidence{"workspace", "bytes", static_cast<std::int64_t>(use->bytes - disk_base_.bytes)}
+                 : Evidence{"workspace", "files", static_cast<std::int64_t>(use->files - disk_base_.files)});
     return true;
   }
 

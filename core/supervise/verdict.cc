@@ -25,7 +25,8 @@ bool limit_was_reached(const cgroup::Counters& c, const ExecutionRequest& r) {
 
 void judge_memory(Termination& t, const cgroup::Counters& c, const ExecutionRequest& r) {
   const std::uint64_t kills = c.oom_kills.value.value_or(0);
-  const std::string victims = std::to_string(kills) + (kills == 1 ? " process" : " processes") + " killed by the kernel";
+  const std::string victims =
+      std::to_string(kills) + (kills == 1 ? " process" : " processes") + " killed by the kernel";
   if (limit_was_reached(c, r)) {
     t.reason = Reason::memory_limit;
     t.detail = "memory limit of " + std::to_string(*r.limits[Limit::memory]) + " bytes reached; " + victims;

@@ -97,7 +97,8 @@ Result<Reaped> reap(const Child& child) {
   if (r < 0) return fail_errno(ErrorCode::io, "wait for the child", errno);
   Reaped out;
   const int code = info.si_status;
-  out.status = info.si_code == CLD_EXITED ? (code & 0xff) << 8 : (code & 0x7f) | (info.si_code == CLD_DUMPED ? 0x80 : 0);
+  out.status =
+      info.si_code == CLD_EXITED ? (code & 0xff) << 8 : (code & 0x7f) | (info.si_code == CLD_DUMPED ? 0x80 : 0);
   out.user_us = usage.ru_utime.tv_sec * 1000000L + usage.ru_utime.tv_usec;
   out.system_us = usage.ru_stime.tv_sec * 1000000L + usage.ru_stime.tv_usec;
   out.max_rss_kib = usage.ru_maxrss;

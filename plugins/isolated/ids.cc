@@ -20,7 +20,8 @@ namespace {
 
 Result<sys::UniqueFd> open_lock_file(const std::string& state_dir) {
   if (::mkdir(state_dir.c_str(), 0755) != 0 && errno != EEXIST) {
-    return fail_errno(ErrorCode::io, "create the state directory " + state_dir, errno, "choose another with --state-dir");
+    return fail_errno(ErrorCode::io, "create the state directory " + state_dir, errno,
+                      "choose another with --state-dir");
   }
   auto dir = sys::open_file(state_dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
   if (!dir) return fail(dir.error());
@@ -70,7 +71,8 @@ Result<UidLease> lease_uid(const std::string& state_dir, std::uint64_t first, st
     if (try_lock(file->get(), n)) return UidLease{static_cast<std::uint32_t>(first + n), std::move(*file)};
     if (errno != EAGAIN && errno != EACCES) return fail_errno(ErrorCode::io, "lock a user id in " + state_dir, errno);
   }
-  return fail(ErrorCode::unsupported, "all " + std::to_string(count) + " user ids of the range are taken by running chunks",
+  return fail(ErrorCode::unsupported,
+              "all " + std::to_string(count) + " user ids of the range are taken by running chunks",
               "widen --uid-range");
 }
 

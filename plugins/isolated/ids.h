@@ -1,10 +1,10 @@
 /// Who the command is on the host: leased ids, id maps, id-mapped mounts.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <string>
-
-#include <sys/types.h>
 
 #include "core/sys/unique_fd.h"
 #include "helios/error.h"

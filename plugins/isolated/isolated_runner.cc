@@ -28,8 +28,9 @@ void add_own(Execution& x, Sandbox& sandbox, const LaunchPlan& p) {
   x.survivors = sandbox.survivors();
   x.survivor_count = sandbox.survivor_count();
   if (!sandbox.counts_denials()) {
-    x.notes.emplace_back("refused system calls are not counted: another program already listens to this process tree's "
-                         "filter");
+    x.notes.emplace_back(
+        "refused system calls are not counted: another program already listens to this process tree's "
+        "filter");
   }
   if (!sandbox.problem().empty()) x.notes.push_back(sandbox.problem());
 }
@@ -55,8 +56,8 @@ Result<Execution> run_it(const ExecutionRequest& r, const LaunchPlan& p, Host& h
   if (const auto& failed = sandbox.not_started()) {
     x = supervise::finish_not_started(facts, failed->exec_errno, p.path);
   } else {
-    const supervise::Observation seen = supervise::supervise(
-        sandbox, {std::move(out->read), std::move(err->read)}, r, host, {sandbox.started_ns(), *disk});
+    const supervise::Observation seen = supervise::supervise(sandbox, {std::move(out->read), std::move(err->read)}, r,
+                                                             host, {sandbox.started_ns(), *disk});
     end = seen.end_ns;
     x = supervise::finish(facts, seen);
     add_own(x, sandbox, p);

@@ -8,10 +8,10 @@ namespace {
 
 // linux/landlock.h of Debian 12 knows ABI 2 only; the bits are stable.
 constexpr std::uint64_t kExecute = 1 << 0, kWriteFile = 1 << 1, kReadFile = 1 << 2, kReadDir = 1 << 3;
-constexpr std::uint64_t kAbi1 = (1 << 13) - 1;  // up to MAKE_SYM
-constexpr std::uint64_t kRefer = 1 << 13;       // ABI 2
-constexpr std::uint64_t kTruncate = 1 << 14;    // ABI 3
-constexpr std::uint64_t kIoctlDev = 1 << 15;    // ABI 5
+constexpr std::uint64_t kAbi1 = (1 << 13) - 1;                                 // up to MAKE_SYM
+constexpr std::uint64_t kRefer = 1 << 13;                                      // ABI 2
+constexpr std::uint64_t kTruncate = 1 << 14;                                   // ABI 3
+constexpr std::uint64_t kIoctlDev = 1 << 15;                                   // ABI 5
 constexpr std::uint64_t kScopeAbstractSocket = 1 << 0, kScopeSignal = 1 << 1;  // ABI 6
 
 }  // namespace

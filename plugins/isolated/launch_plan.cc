@@ -25,6 +25,13 @@ bool is_below(std::string_view path, std::string_view dir) {
   return path == dir || (path.starts_with(dir) && (dir == "/" || path.substr(dir.size()).starts_with('/')));
 }
 
+/// The host's own programs and settings, shown at their own place.
+bool is_host_view(const Mount& m) {
+  return m.source == m.target && (m.target.starts_with("/usr") || m.target.starts_with("/etc"));
+}
+
+bool has_rootfs(const ExecutionRequest& r) { return !r.profile.rootfs.empty() && r.profile.rootfs != "host"; }
+
 // ------------------------------------------------------------------------------------------------ environment
 
 /// The C library and its loader act on these before the program does anything.
@@ -55,11 +62,14 @@ class RootBuilder {
   explicit RootBuilder(const ExecutionRequest& r) : request_(r) {}
 
   Result<std::vector<RootStep>> build(const std::string& home) {
-    host_links();
+    // A root file system of the user's own brings its programs and its /etc; the host's are not shown then.
+    const bool own = has_rootfs(request_);
+    if (!own) host_links();
     for (const Mount& m : request_.profile.mounts) {
+      if (own && is_host_view(m)) continue;
       if (auto s = add(m); !s) return fail(s.error());
     }
-    small_files();
+    if (!own) small_files();
     devices();
     proc();
     tmpfs("/tmp", request_.profile.tmp_bytes, 01777, kNoExtras);
@@ -83,9 +93,7 @@ class RootBuilder {
   void symlink(const std::string& path, std::string to) {
     step({MountOp::symlink, 0, 0777, 0, "", path, std::move(to), false});
   }
-  void file(const char* path, std::string text) {
-    step({MountOp::file, 0, 0644, 0, "", path, std::move(text), false});
-  }
+  void file(const char* path, std::string text) { step({MountOp::file, 0, 0644, 0, "", path, std::move(text), false}); }
   void tmpfs(const std::string& path, std::uint64_t size, std::uint32_t mode, std::uint32_t flags) {
     step({MountOp::tmpfs, flags, mode, size, "", path, "", false});
   }
@@ -188,6 +196,18 @@ std::vector<std::string> writable_paths(const std::vector<RootStep>& root) {
   return out;
 }
 
+Status check_rootfs(const std::string& dir) {
+  struct stat st {};
+  if (::stat(dir.c_str(), &st) != 0) return fail_errno(ErrorCode::not_found, "root file system " + dir, errno);
+  if (!S_ISDIR(st.st_mode))
+    return fail(ErrorCode::invalid_argument, "root file system " + dir + ": is not a directory");
+  if (dir.find_first_of(",:\\") != std::string::npos) {
+    return fail(ErrorCode::invalid_argument,
+                "root file system " + dir + ": overlay takes no ',', ':' or '\\' in a path", "rename the directory");
+  }
+  return {};
+}
+
 // ------------------------------------------------------------------------------------------------ ids
 
 Result<Identity> make_identity(const ExecutionRequest& r) {
@@ -262,6 +282,9 @@ Result<LaunchPlan> make_plan(const ExecutionRequest& request) {
   auto identity = make_identity(request);
   if (!identity) return fail(identity.error());
   p.identity = *identity;
+  if (has_rootfs(request)) {
+    if (auto s = check_rootfs(request.profile.rootfs); !s) return fail(s.error());
+  }
   auto root = RootBuilder(request).build(std::string(supervise::value_of(p.env, "HOME", "")));
   if (!root) return fail(root.error());
   p.root = std::move(*root);
@@ -289,17 +312,25 @@ std::string flag_words(std::uint32_t flags) {
 
 std::string step_words(const RootStep& s, const ExecutionRequest& r) {
   switch (s.op) {
-    case MountOp::directory: return "empty directory";
-    case MountOp::symlink: return "-> " + s.text;
-    case MountOp::file: return "file of " + std::to_string(s.text.size()) + " bytes, made by helios-run";
+    case MountOp::directory:
+      return "empty directory";
+    case MountOp::symlink:
+      return "-> " + s.text;
+    case MountOp::file:
+      return "file of " + std::to_string(s.text.size()) + " bytes, made by helios-run";
     case MountOp::attach:
       return "bind " + s.source + " (" + flag_words(s.flags) + ")" +
              (s.workspace && r.workspace_ids == WorkspaceIds::map ? ", id-mapped when started by root" : "");
-    case MountOp::tmpfs: return "tmpfs of " + std::to_string(s.size) + " bytes (" + flag_words(s.flags) + ")";
-    case MountOp::proc: return "proc of the run's own processes";
-    case MountOp::devpts: return "devpts of its own";
-    case MountOp::mask: return "hidden";
-    case MountOp::read_only: return "read-only";
+    case MountOp::tmpfs:
+      return "tmpfs of " + std::to_string(s.size) + " bytes (" + flag_words(s.flags) + ")";
+    case MountOp::proc:
+      return "proc of the run's own processes";
+    case MountOp::devpts:
+      return "devpts of its own";
+    case MountOp::mask:
+      return "hidden";
+    case MountOp::read_only:
+      return "read-only";
   }
   return "?";
 }
@@ -316,10 +347,10 @@ std::vector<PlanItem> describe(const ExecutionRequest& r, const LaunchPlan& p) {
     if (!passed) items.push_back({"environment-withheld", v.name, "not on the policy's list"});
   }
   const std::string inside = std::to_string(kInsideId);
-  items.push_back({"ids", "uid", p.identity.privileged
-                                     ? inside + " inside, an unused host id of " + std::to_string(r.uid_first) + "+" +
-                                           std::to_string(r.uid_count) + " outside"
-                                     : inside + " inside, " + std::to_string(p.identity.caller_uid) + " outside"});
+  items.push_back({"ids", "uid",
+                   p.identity.privileged ? inside + " inside, an unused host id of " + std::to_string(r.uid_first) +
+                                               "+" + std::to_string(r.uid_count) + " outside"
+                                         : inside + " inside, " + std::to_string(p.identity.caller_uid) + " outside"});
   for (const std::string& layer : p.isolation) items.push_back({"isolation", layer, "on"});
   for (const RootStep& s : p.root) items.push_back({"root", s.target, step_words(s, r)});
   items.push_back({"capabilities", "all five sets", "empty"});
@@ -343,36 +374,60 @@ std::vector<PlanItem> describe(const ExecutionRequest& r, const LaunchPlan& p) {
 
 std::string describe_stage(Stage stage, std::uint32_t index, const LaunchPlan& p) {
   switch (stage) {
-    case Stage::exec_init: return "execute helios-init";
-    case Stage::read_plan: return "read the launch plan";
-    case Stage::wait_for_ids: return "wait for the id maps";
-    case Stage::loopback: return "bring the loopback up";
-    case Stage::groups: return "drop supplementary groups";
-    case Stage::gid: return "change the group id";
-    case Stage::uid: return "change the user id";
-    case Stage::new_root: return "mount the new root";
+    case Stage::exec_init:
+      return "execute helios-init";
+    case Stage::read_plan:
+      return "read the launch plan";
+    case Stage::wait_for_ids:
+      return "wait for the id maps";
+    case Stage::loopback:
+      return "bring the loopback up";
+    case Stage::groups:
+      return "drop supplementary groups";
+    case Stage::gid:
+      return "change the group id";
+    case Stage::uid:
+      return "change the user id";
+    case Stage::new_root:
+      return "mount the new root";
+    case Stage::rootfs_overlay:
+      return "mount an overlay over the root file system named by rootfs";
     case Stage::mounts:
       if (index < p.root.size()) {
         const RootStep& s = p.root[index];
         return "build the root: " + s.target + (s.source.empty() ? "" : " (from " + s.source + ")");
       }
       return "build the root";
-    case Stage::pivot_root: return "make the new root the only one";
-    case Stage::read_only_root: return "make the root read-only";
-    case Stage::working_directory: return "enter the working directory";
-    case Stage::join_groups: return "enter the run's control group";
-    case Stage::cgroup_namespace: return "make a cgroup namespace";
-    case Stage::capabilities: return "drop capabilities";
+    case Stage::pivot_root:
+      return "make the new root the only one";
+    case Stage::read_only_root:
+      return "make the root read-only";
+    case Stage::working_directory:
+      return "enter the working directory";
+    case Stage::join_groups:
+      return "enter the run's control group";
+    case Stage::cgroup_namespace:
+      return "make a cgroup namespace";
+    case Stage::capabilities:
+      return "drop capabilities";
     case Stage::landlock:
-      return "restrict files with Landlock" +
-             (p.landlock && index < p.landlock->rules.size() ? " (" + p.landlock->rules[index].path + ")" : std::string());
-    case Stage::rlimits: return "set " + (index < p.rlimits.size() ? p.rlimits[index].name : std::string("a resource limit"));
-    case Stage::session: return "make a session";
-    case Stage::no_new_privs: return "set no_new_privs";
-    case Stage::clone_command: return "create the command's process";
-    case Stage::seccomp: return "install the system call filter";
-    case Stage::exec: return "execute the command";
-    case Stage::count: break;
+      return "restrict files with Landlock" + (p.landlock && index < p.landlock->rules.size()
+                                                   ? " (" + p.landlock->rules[index].path + ")"
+                                                   : std::string());
+    case Stage::rlimits:
+      return "set " + (index < p.rlimits.size() ? p.rlimits[index].name : std::string("a resource limit"));
+    case Stage::session:
+      return "make a session";
+    case Stage::no_new_privs:
+      return "set no_new_privs";
+    case Stage::clone_command:
+      return "create the command's process";
+    case Stage::seccomp:
+      return "install the system call filter";
+    case Stage::exec:
+      return "execute the command";
+    case Stage::count:
+      break;
   }
   return "unknown stage";
 }
@@ -457,7 +512,7 @@ Result<std::string> encode(const ExecutionRequest& r, const LaunchPlan& p, const
   h.path = b.text(p.path);
   h.workdir = b.text(r.workdir);
   h.hostname = b.text("helios");
-  h.rootfs_fd = -1;
+  if (has_rootfs(r)) h.rootfs = b.text(r.profile.rootfs);
   h.filter = b.list(p.filter.instructions);
   h.filter_len = static_cast<std::uint32_t>(p.filter.instructions.size());
   if (notify) {

@@ -25,14 +25,14 @@ struct RootStep {
   std::uint64_t size{0};
   std::string source;  ///< attach: absolute host path
   std::string target;
-  std::string text;    ///< symlink, file
+  std::string text;  ///< symlink, file
   bool workspace{false};
 };
 
 /// Who the command is. Inside it is always kInsideId.
 inline constexpr std::uint32_t kInsideId = 1000;
 struct Identity {
-  bool privileged{false};        ///< started by root: an unused host id is leased for the run
+  bool privileged{false};  ///< started by root: an unused host id is leased for the run
   std::uint32_t caller_uid{0}, caller_gid{0};
   std::uint32_t workspace_uid{0}, workspace_gid{0};
 };

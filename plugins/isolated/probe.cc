@@ -48,7 +48,8 @@ std::string user_namespace_remedy() {
 
 Finding probe_namespaces() {
   sys::CloneOptions options;
-  options.namespaces = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
+  options.namespaces =
+      CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
   auto child = sys::clone_vfork(options, leave, nullptr);
   if (!child) return {"namespaces", Severity::blocking, child.error().message, user_namespace_remedy()};
   (void)sys::reap(*child);
@@ -83,7 +84,8 @@ Finding probe_mount_api() {
   const long fd = ::syscall(SYS_fsopen, "tmpfs", 1);
   if (fd >= 0) ::close(static_cast<int>(fd));
   const bool has = fd >= 0 || errno == EPERM;
-  if (!has) return {"mount-api", Severity::blocking, std::string("fsopen: ") + std::strerror(errno), "Linux 5.12 or newer"};
+  if (!has)
+    return {"mount-api", Severity::blocking, std::string("fsopen: ") + std::strerror(errno), "Linux 5.12 or newer"};
   if (::syscall(SYS_mount_setattr, -1, "", 0, nullptr, 0) < 0 && errno == ENOSYS) {
     return {"mount-api", Severity::blocking, "mount_setattr is missing", "Linux 5.12 or newer"};
   }

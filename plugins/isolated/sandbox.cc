@@ -22,14 +22,14 @@ extern "C" const char helios_helios_init_start[], helios_helios_init_end[];
 namespace helios::isolated {
 namespace {
 
-constexpr int kSetupPatienceMs = 60'000;     // a network file system may be slow to answer a mount
+constexpr int kSetupPatienceMs = 60'000;  // a network file system may be slow to answer a mount
 constexpr int kTeardownPatienceMs = 10'000;
 
 /// Sealed once, executed many times: nothing inside can alter it for the next run.
 const Result<sys::UniqueFd>& init_program() {
   static const Result<sys::UniqueFd> fd = sys::sealed_memfd(
-      "helios-init", {helios_helios_init_start, static_cast<std::size_t>(helios_helios_init_end - helios_helios_init_start)},
-      true);
+      "helios-init",
+      {helios_helios_init_start, static_cast<std::size_t>(helios_helios_init_end - helios_helios_init_start)}, true);
   return fd;
 }
 
@@ -201,11 +201,13 @@ Error Sandbox::explain(const InitReport& report) const {
   const bool denied = report.error == EPERM || report.error == EACCES;
   if (report.stage == Stage::mounts && report.index < plan_.root.size() && denied) {
     const RootStep& s = plan_.root[report.index];
-    e.remedy = s.op == MountOp::proc
-                   ? "a new /proc is refused where parts of the caller's are hidden (inside a container): run outside it, "
-                     "or give the container an unmasked /proc"
-                   : "the caller must be able to reach " + (s.source.empty() ? s.target : s.source);
-  } else if ((report.stage == Stage::new_root || report.stage == Stage::uid || report.stage == Stage::loopback) && denied) {
+    e.remedy =
+        s.op == MountOp::proc
+            ? "a new /proc is refused where parts of the caller's are hidden (inside a container): run outside it, "
+              "or give the container an unmasked /proc"
+            : "the caller must be able to reach " + (s.source.empty() ? s.target : s.source);
+  } else if ((report.stage == Stage::new_root || report.stage == Stage::uid || report.stage == Stage::loopback) &&
+             denied) {
     e.remedy = kUserNamespaceRemedy;
   } else if (report.stage == Stage::working_directory) {
     e.remedy = "the working directory must exist and be readable for the workspace's owner";

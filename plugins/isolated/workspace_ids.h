@@ -1,4 +1,5 @@
-/// `--workspace-ids=chown`: the workspace is handed to the run's id and back, where the file system cannot be id-mapped.
+/// `--workspace-ids=chown`: the workspace is handed to the run's id and back, where the file system cannot be
+/// id-mapped.
 #pragma once
 
 #include <cstdint>

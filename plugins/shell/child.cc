@@ -59,7 +59,8 @@ bool keeps_looking(long r) {
 void child_main(void* plan) {
   auto& p = *static_cast<ChildPlan*>(plan);
   // First, so that nothing of the command goes uncounted. On v2 clone3 has done it.
-  for (unsigned i = 0; i < p.task_fd_count; ++i) must(p, Stage::join_groups, call(__NR_write, p.task_fds[i], "0", 1), i);
+  for (unsigned i = 0; i < p.task_fd_count; ++i)
+    must(p, Stage::join_groups, call(__NR_write, p.task_fds[i], "0", 1), i);
   must(p, Stage::process_group, call(__NR_setpgid, 0, 0));
   for (int i = 0; i < 3; ++i) must(p, Stage::stdio, call(__NR_dup3, p.stdio[i], i, 0), static_cast<unsigned>(i));
   call(__NR_close_range, 3, ~0U, 4 /* CLOSE_RANGE_CLOEXEC: what a host program left open does not get through */);

@@ -17,10 +17,11 @@ namespace {
 
 /// Sealed once, executed many times.
 const Result<sys::UniqueFd>& program() {
-  static const Result<sys::UniqueFd> fd = sys::sealed_memfd(
-      "helios-guardian",
-      {helios_helios_guardian_start, static_cast<std::size_t>(helios_helios_guardian_end - helios_helios_guardian_start)},
-      true);
+  static const Result<sys::UniqueFd> fd =
+      sys::sealed_memfd("helios-guardian",
+                        {helios_helios_guardian_start,
+                         static_cast<std::size_t>(helios_helios_guardian_end - helios_helios_guardian_start)},
+                        true);
   return fd;
 }
 

@@ -207,13 +207,20 @@ Result<sys::UniqueFd> raised(sys::UniqueFd fd) {
 
 const char* stage_text(Stage s) {
   switch (s) {
-    case Stage::none: return "nothing";
-    case Stage::join_groups: return "enter the run's control group";
-    case Stage::process_group: return "make a process group";
-    case Stage::stdio: return "set up stdin, stdout and stderr";
-    case Stage::working_directory: return "enter the working directory";
-    case Stage::rlimits: return "set resource limits";
-    case Stage::exec: return "execute the command";
+    case Stage::none:
+      return "nothing";
+    case Stage::join_groups:
+      return "enter the run's control group";
+    case Stage::process_group:
+      return "make a process group";
+    case Stage::stdio:
+      return "set up stdin, stdout and stderr";
+    case Stage::working_directory:
+      return "enter the working directory";
+    case Stage::rlimits:
+      return "set resource limits";
+    case Stage::exec:
+      return "execute the command";
   }
   return "?";
 }

@@ -341,6 +341,30 @@ long apply(const MountStep& s, long tree) {
   return -kEinval;
 }
 
+/// Mounts the root under construction over the old one and makes it the working directory. Absolute paths still lead
+/// to the old one.
+void enter_new_root() {
+  must(Stage::new_root, call(__NR_move_mount, root_fd, "", -100, "/", MOVE_MOUNT_F_EMPTY_PATH));
+  must(Stage::new_root, call(__NR_fchdir, root_fd));
+}
+
+/// `lower` under an upper layer that lives, and dies, with the sandbox. The working directory is the tmpfs for it.
+long overlay_on(const char* lower) {
+  long r = call(__NR_mkdirat, root_fd, "upper", 0755);
+  if (r >= 0) r = call(__NR_mkdirat, root_fd, "work", 0700);
+  if (r < 0) return r;
+  const long fs = call(__NR_fsopen, "overlay", 1 /* FSOPEN_CLOEXEC */);
+  if (fs < 0) return fs;
+  r = configure(fs, "lowerdir", lower);
+  if (r >= 0) r = configure(fs, "upperdir", "upper");
+  if (r >= 0) r = configure(fs, "workdir", "work");
+  if (r >= 0) r = call(__NR_fsconfig, fs, 0 /* FSCONFIG_SET_FLAG */, "userxattr", 0, 0);
+  if (r >= 0) r = call(__NR_fsconfig, fs, 6 /* FSCONFIG_CMD_CREATE */, 0, 0, 0);
+  if (r >= 0) r = call(__NR_fsmount, fs, 1 /* FSMOUNT_CLOEXEC */, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+  call(__NR_close, fs);
+  return r;
+}
+
 /// The new root is mounted over the old one, filled, and made the only one.
 void build_root() {
   const auto* steps = at<MountStep>(plan->mounts);
@@ -354,17 +378,14 @@ void build_root() {
     const bool missing = trees[i] == -kEnoent || trees[i] == -kEnotdir;
     if (trees[i] < 0 && !(missing && (steps[i].flags & kOptional) != 0)) fail(Stage::mounts, trees[i], i);
   }
-  if (plan->rootfs_fd >= 0) {
-    root_fd = plan->rootfs_fd;
-  } else if (plan->rootfs != 0) {
-    root_fd = must(Stage::new_root, open_tree(-100, text(plan->rootfs), kAtRecursive));
-  } else {
-    root_fd = must(Stage::new_root, make_mount("tmpfs", 1 << 20, 0755, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV));
-  }
   // Private first: nothing that is mounted from here on may reach the host, nor the host's mounts us.
   must(Stage::new_root, call(__NR_mount, 0, "/", 0, (1UL << 18) | (1UL << 14) /* MS_PRIVATE | MS_REC */, 0));
-  must(Stage::new_root, call(__NR_move_mount, root_fd, "", -100, "/", MOVE_MOUNT_F_EMPTY_PATH));
-  must(Stage::new_root, call(__NR_fchdir, root_fd));
+  root_fd = must(Stage::new_root, make_mount("tmpfs", 1 << 20, 0755, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV));
+  enter_new_root();
+  if (plan->rootfs != 0) {
+    root_fd = must(Stage::rootfs_overlay, overlay_on(text(plan->rootfs)));
+    enter_new_root();
+  }
 
   for (std::uint32_t i = 0; i < plan->mount_count; ++i) {
     if (steps[i].op == MountOp::attach && trees[i] < 0) continue;  // optional and missing

@@ -13,14 +13,14 @@ inline constexpr std::uint32_t kPlanMagic = 0x31494c48;  // "HLI1"
 inline constexpr int kMaxTaskFds = 8;
 
 /// Descriptors that helios-init finds open at these numbers.
-inline constexpr int kControlFd = 3;  ///< SOCK_SEQPACKET to the runner; its end of file ends the namespace
-inline constexpr int kPlanFd = 4;     ///< the plan
-inline constexpr int kLockFd = 5;  ///< the uid's lock; init keeps it as long as it lives
+inline constexpr int kControlFd = 3;    ///< SOCK_SEQPACKET to the runner; its end of file ends the namespace
+inline constexpr int kPlanFd = 4;       ///< the plan
+inline constexpr int kLockFd = 5;       ///< the uid's lock; init keeps it as long as it lives
 inline constexpr int kFirstFreeFd = 6;  ///< then the ones the plan names
 
 /// Steps in the order in which they happen; a failure names its stage, the errno and the index within it.
 enum class Stage : std::int32_t {
-  exec_init,         // in the runner's child: helios-init itself could not be executed
+  exec_init,  // in the runner's child: helios-init itself could not be executed
   read_plan,
   wait_for_ids,
   loopback,
@@ -28,15 +28,16 @@ enum class Stage : std::int32_t {
   gid,
   uid,
   new_root,
-  mounts,            // index: which step
+  rootfs_overlay,  // a root file system of the user's under an ephemeral upper layer
+  mounts,          // index: which step
   pivot_root,
   read_only_root,
   working_directory,
-  join_groups,       // v1: write "0" into each `tasks`
+  join_groups,  // v1: write "0" into each `tasks`
   cgroup_namespace,
   capabilities,
   landlock,
-  rlimits,           // index: which limit
+  rlimits,  // index: which limit
   session,
   no_new_privs,
   clone_command,
@@ -62,19 +63,19 @@ enum MountFlags : std::uint32_t {
   kNoExec = 2,
   kNoDev = 4,
   kNoSuid = 8,
-  kOptional = 16,   ///< attach: a missing source is skipped
-  kTargetIsFile = 32,  ///< attach: make an empty file as the mount point, not a directory
+  kOptional = 16,        ///< attach: a missing source is skipped
+  kTargetIsFile = 32,    ///< attach: make an empty file as the mount point, not a directory
   kFinishReadOnly = 64,  ///< tmpfs: made read-only after everything is in place
 };
 
 struct MountStep {
   MountOp op;
   std::uint32_t flags;
-  std::int32_t fd;        ///< attach: an open_tree descriptor, or -1
+  std::int32_t fd;  ///< attach: an open_tree descriptor, or -1
   std::uint32_t mode;
-  std::uint64_t size;     ///< tmpfs
-  std::uint32_t source;   ///< offsets into the plan
-  std::uint32_t target;   ///< relative to the new root, no leading '/'
+  std::uint64_t size;    ///< tmpfs
+  std::uint32_t source;  ///< offsets into the plan
+  std::uint32_t target;  ///< relative to the new root, no leading '/'
   std::uint32_t text;
   std::uint32_t text_size;
 };
@@ -88,11 +89,10 @@ struct RlimitStep {
 
 enum PlanFlags : std::uint32_t {
   kLoopbackUp = 1,
-  kUnshareCgroup = 2,    ///< v1: after joining the groups
-  kDropGroups = 4,       ///< setgroups(0); a user cannot (the kernel forbids it with a single-id map)
-  kNotifyDenied = 8,     ///< install the notifying filter, hand its listener over
+  kUnshareCgroup = 2,  ///< v1: after joining the groups
+  kDropGroups = 4,     ///< setgroups(0); a user cannot (the kernel forbids it with a single-id map)
+  kNotifyDenied = 8,   ///< install the notifying filter, hand its listener over
   kLandlock = 16,
-  kNoNewRoot = 32,
 };
 
 struct LandlockRule {
@@ -109,16 +109,15 @@ struct InitPlan {
   std::uint32_t umask;
   std::int32_t task_fds[kMaxTaskFds];
   std::uint32_t task_fd_count;
-  std::uint32_t mounts, mount_count;      ///< MountStep[]
-  std::uint32_t rlimits, rlimit_count;    ///< RlimitStep[]
-  std::uint32_t argv, argc;               ///< u32 offsets[]
+  std::uint32_t mounts, mount_count;    ///< MountStep[]
+  std::uint32_t rlimits, rlimit_count;  ///< RlimitStep[]
+  std::uint32_t argv, argc;             ///< u32 offsets[]
   std::uint32_t envp, envc;
-  std::uint32_t path;                     ///< PATH for the search; empty string: none
+  std::uint32_t path;  ///< PATH for the search; empty string: none
   std::uint32_t workdir;
   std::uint32_t hostname;
-  std::uint32_t rootfs;                   ///< offset of a directory used as the root; 0: a new tmpfs
-  std::int32_t rootfs_fd;                 ///< or its open_tree descriptor
-  std::uint32_t filter, filter_len;       ///< sock_filter[]: refuses by errno
+  std::uint32_t rootfs;                     ///< offset of a directory under an ephemeral overlay; 0: a new tmpfs
+  std::uint32_t filter, filter_len;         ///< sock_filter[]: refuses by errno
   std::uint32_t notify_filter, notify_len;  ///< the same, refusals go to the listener
   std::uint64_t landlock_fs, landlock_net, landlock_scope;
   std::uint32_t landlock_rules, landlock_rule_count;
@@ -130,13 +129,13 @@ enum class ReportKind : std::uint32_t { failed = 1, ready, started, exited };
 struct InitReport {
   ReportKind kind;
   Stage stage;
-  std::int32_t error;      ///< errno
+  std::int32_t error;  ///< errno
   std::uint32_t index;
-  std::int32_t status;     ///< exited: the raw wait status
-  std::uint32_t others;    ///< exited: 1 if other processes were left
-  std::uint32_t notifying; ///< started: 1 if refusals go to the listener
+  std::int32_t status;      ///< exited: the raw wait status
+  std::uint32_t others;     ///< exited: 1 if other processes were left
+  std::uint32_t notifying;  ///< started: 1 if refusals go to the listener
   std::uint32_t landlocked;
-  std::int64_t time_ns;    ///< CLOCK_MONOTONIC of the event
+  std::int64_t time_ns;       ///< CLOCK_MONOTONIC of the event
   std::int64_t setup_cpu_ns;  ///< started: CPU that init had used inside the run's group
 };
 
