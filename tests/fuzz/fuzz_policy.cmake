@@ -1,0 +1,16 @@
+# libFuzzer targets of core/policy and of the seccomp compiler. Seeds: the shipped policies and the profiles of the tests.
+if(HELIOS_FUZZ)
+  target_compile_options(helios_policy PRIVATE -fsanitize=fuzzer-no-link)
+  target_compile_options(helios_seccomp PRIVATE -fsanitize=fuzzer-no-link)
+  foreach(subject policy seccomp)
+    add_executable(fuzz_${subject} ${CMAKE_CURRENT_LIST_DIR}/${subject}_fuzz.cc)
+    helios_defaults(fuzz_${subject})
+    target_compile_options(fuzz_${subject} PRIVATE -fsanitize=fuzzer)
+    target_link_options(fuzz_${subject} PRIVATE -fsanitize=fuzzer)
+    target_link_libraries(fuzz_${subject} PRIVATE helios_${subject})
+    file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/corpus/${subject})
+    add_test(NAME fuzz_${subject} COMMAND fuzz_${subject} -runs=20000 -seed=1 -max_len=16384
+      ${CMAKE_BINARY_DIR}/corpus/${subject} ${CMAKE_SOURCE_DIR}/policies ${CMAKE_SOURCE_DIR}/tests/data/seccomp)
+    set_tests_properties(fuzz_${subject} PROPERTIES LABELS fuzz TIMEOUT 300)
+  endforeach()
+endif()
