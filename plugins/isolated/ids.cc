@@ -54,9 +54,19 @@ std::string map_line(std::uint32_t inside, std::uint32_t outside) {
   return std::to_string(inside) + " " + std::to_string(outside) + " 1\n";
 }
 
-/// [child] Holds its user namespace open until it is killed.
-void hold(void*) {
-  for (;;) raw::call(__NR_pause);
+struct Hold {
+  int read_end, write_end;
+};
+
+/// [child] Holds its user namespace open until it is killed, or the runner is gone: then its pipe ends.
+void hold(void* arg) {
+  const auto& pipe = *static_cast<const Hold*>(arg);
+  const int read_end = pipe.read_end;
+  raw::call(__NR_close, pipe.write_end);
+  char byte = 0;
+  while (raw::call(__NR_read, read_end, &byte, 1) == -EINTR) {
+  }
+  for (;;) raw::call(__NR_exit_group, 0);
 }
 
 }  // namespace
@@ -93,9 +103,12 @@ Status map_ids(pid_t pid, std::uint32_t inside, std::uint32_t uid, std::uint32_t
 Result<sys::UniqueFd> mapping_namespace(std::uint32_t disk_uid, std::uint32_t disk_gid, std::uint32_t seen_uid,
                                         std::uint32_t seen_gid) {
   alignas(16) std::array<char, 8192> stack{};
+  auto pipe = sys::make_pipe();
+  if (!pipe) return fail(pipe.error());
+  Hold ends{pipe->read.get(), pipe->write.get()};
   sys::CloneOptions options;
   options.namespaces = CLONE_NEWUSER;
-  auto child = sys::clone_shared(options, stack.data() + stack.size(), hold, nullptr);
+  auto child = sys::clone_shared(options, stack.data() + stack.size(), hold, &ends);
   if (!child) return fail(child.error().while_doing("make a user namespace for the workspace's id map"));
   auto written = write_proc(child->pid, "uid_map", map_line(disk_uid, seen_uid));
   if (written) written = write_proc(child->pid, "gid_map", map_line(disk_gid, seen_gid));

@@ -213,6 +213,9 @@ Hardening hardening_of(std::string_view syscall, bool nested_user_namespaces) {
     hardening.refusals.push_back({{{1, LowTest::equal, TIOCSTI}}, refuse_with(EPERM)});
     hardening.refusals.push_back({{{1, LowTest::equal, TIOCLINUX}}, refuse_with(EPERM)});
   }
+  // Same uid is all the kernel asks for: with its limits at zero, process 1 could not look after the run any more.
+  // setrlimit(2) and getrlimit(2) of every C library name process 0, the caller.
+  if (syscall == "prlimit64") hardening.refusals.push_back({{{0, LowTest::not_equal, 0}}, refuse_with(EPERM)});
   add_mode_refusals(hardening, syscall);
   return hardening;
 }

@@ -39,12 +39,12 @@ using raw::call;
 
 // Constants that the kernel's user headers keep to themselves or that collide with the C library's.
 constexpr long kSigChld = 17, kSigKill = 9;
-constexpr int kAfInet = 2, kSockDgram = 2, kSolSocket = 1, kScmRights = 1, kMsgNoSignal = 0x4000;
+constexpr int kAfInet = 2, kSockDgram = 2, kSolSocket = 1, kScmRights = 1, kMsgNoSignal = 0x4000, kMsgDontWait = 0x40;
 constexpr unsigned long kSiocgifflags = 0x8913, kSiocsifflags = 0x8914;
 constexpr int kEintr = 4, kEagain = 11, kEexist = 17, kEnoent = 2, kEnotdir = 20, kEinval = 22, kEacces = 13,
               kEbusy = 16, kEchild = 10, kEnoexec = 8, kEstale = 116, kEnodev = 19, kEtimedout = 110,
               kEproto = 71, kE2big = 7, kEnametoolong = 36;
-constexpr int kONofollow = 0400000, kOPath = 010000000, kOCloexec = 02000000;
+constexpr int kONofollow = 0400000, kOPath = 010000000, kOCloexec = 02000000, kONonblock = 04000;
 constexpr int kOWronly = 1, kOCreat = 0100, kOExcl = 0200;
 constexpr unsigned kSealedMmapProtRead = 1, kMapPrivate = 2, kMapAnonymous = 0x20;
 constexpr int kMntDetach = 2;
@@ -590,7 +590,7 @@ bool others_left() {
 
 [[noreturn]] void look_after(long command_pid) {
   const unsigned long chld = 1UL << (kSigChld - 1);
-  const long signals = must(Stage::clone_command, call(__NR_signalfd4, -1, &chld, 8, kOCloexec));
+  const long signals = must(Stage::clone_command, call(__NR_signalfd4, -1, &chld, 8, kOCloexec | kONonblock));
   for (int fd = 0; fd < 3; ++fd) call(__NR_close, fd);  // or the runner would never see the pipes' end
   bool ended = false;
   for (;;) {
@@ -606,14 +606,19 @@ bool others_left() {
       if (report.others == 0) quit(0);  // the last one: the namespace goes with us
     }
     pollfd fds[2] = {{kControlFd, POLLIN, 0}, {static_cast<int>(signals), POLLIN, 0}};
-    call(__NR_ppoll, fds, 2, 0, 0, 8);
+    const long ready = call(__NR_ppoll, fds, 2, 0, 0, 8);
+    if (ready < 0 && ready != -kEintr) {  // whatever it is, keep looking after the run, without burning its CPU
+      struct { long s, ns; } nap{0, 5000000};
+      call(__NR_nanosleep, &nap, 0);
+      fds[0].revents = POLLIN;
+    }
     if (fds[1].revents != 0) {
       char drop[128];
       call(__NR_read, signals, drop, sizeof drop);
     }
     if (fds[0].revents == 0) continue;
     std::uint8_t byte = 0;
-    const long n = call(__NR_read, kControlFd, &byte, 1);
+    const long n = call(__NR_recvfrom, kControlFd, &byte, 1, kMsgDontWait, 0, 0);
     if (n == -kEintr || n == -kEagain) continue;
     if (n <= 0 || byte == kEnd) quit(0);
     if (byte <= 64 && !ended && call(__NR_kill, -command_pid, byte) < 0) call(__NR_kill, command_pid, byte);
