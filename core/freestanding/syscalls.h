@@ -32,11 +32,10 @@ inline long call(long n, Args... args) {
   return syscall6(n, (long)(args)...);  // NOLINT: pointers and integers alike, as the kernel takes them
 }
 
-/// clone(2) with a stack of its own; the child calls `fn(arg)`, which must not return.
-/// With CLONE_VM | CLONE_VFORK the caller sleeps until the child has exec'ed or exited.
-inline long clone_call(unsigned long flags, void* stack_top, void (*fn)(void*), void* arg) {
+/// clone(2) or clone3(2), by number and first two arguments; the child, on the stack those name, calls `fn(arg)`, which
+/// must not return. With CLONE_VM | CLONE_VFORK the caller sleeps until the child has exec'ed or exited.
+inline long clone_call(long number, long first, long second, void (*fn)(void*), void* arg) {
   long ret;
-  auto* top = reinterpret_cast<void*>(reinterpret_cast<std::uintptr_t>(stack_top) & ~std::uintptr_t{15});
   register long r10 __asm__("r10") = 0;
   register long r8 __asm__("r8") = 0;
   register void (*r12)(void*) __asm__("r12") = fn;
@@ -51,7 +50,7 @@ inline long clone_call(unsigned long flags, void* stack_top, void (*fn)(void*), 
       "hlt\n"
       "1:"
       : "=a"(ret)
-      : "a"(static_cast<long>(__NR_clone)), "D"(flags), "S"(top), "d"(0L), "r"(r10), "r"(r8), "r"(r12), "r"(r13)
+      : "a"(number), "D"(first), "S"(second), "d"(0L), "r"(r10), "r"(r8), "r"(r12), "r"(r13)
       : "rcx", "r11", "memory");
   return ret;
 }

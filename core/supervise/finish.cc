@@ -63,4 +63,13 @@ Execution finish_not_started(const RunFacts& f, int exec_errno, std::string_view
   return x;
 }
 
+void conclude(Execution& x, cgroup::RunGroup* group, const std::optional<cgroup::Placement>& placement,
+              std::int64_t end_ns) {
+  if (group != nullptr) {
+    if (auto s = group->remove(); !s) x.notes.push_back(s.error().message);
+  }
+  if (placement) (void)cgroup::sweep(*placement, true);  // what a runner that was killed could not remove
+  x.usage.set(Figure::teardown_ms, ms(now_ns() - end_ns), "clock");
+}
+
 }  // namespace helios::supervise

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 
 #include "core/cgroup/cgroup.h"
@@ -24,5 +25,9 @@ struct RunFacts {
 [[nodiscard]] Execution finish(const RunFacts& facts, const Observation& seen);
 /// The receipts and the group's kind alone, for a command that could not be executed.
 [[nodiscard]] Execution finish_not_started(const RunFacts& facts, int exec_errno, std::string_view path);
+
+/// Removes the run's groups, clears what dead runners left, and notes how long ending took. `group` may be null.
+void conclude(Execution& execution, cgroup::RunGroup* group, const std::optional<cgroup::Placement>& placement,
+              std::int64_t end_ns);
 
 }  // namespace helios::supervise

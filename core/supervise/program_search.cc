@@ -55,6 +55,7 @@ std::vector<EnvVar> merge_env(std::vector<EnvVar> base, const std::vector<EnvVar
 int not_started_code(int exec_errno) { return exec_errno == ENOENT || exec_errno == ENOTDIR ? 127 : 126; }
 
 std::string not_started_detail(const std::string& program, int exec_errno, std::string_view path) {
+  if (program.empty()) return "the command's program is an empty string";
   if (not_started_code(exec_errno) == 126) return program + ": cannot be executed: " + std::strerror(exec_errno);
   if (program.find('/') != std::string::npos) return program + ": not found (or its interpreter is not)";
   return program + ": not found in PATH (" + std::string(path) + ")";

@@ -68,6 +68,20 @@ Result<std::vector<LimitReceipt>> receipts_outside_group(const Limits& limits, b
   return out;
 }
 
+std::vector<PlanItem> describe_limits(const std::optional<cgroup::Placement>& placement,
+                                      std::span<const cgroup::LimitWrite> writes, std::span<const LimitReceipt> outside,
+                                      std::span<const Rlimit> rlimits) {
+  std::vector<PlanItem> items{{"cgroup", "placement", placement ? placement->describe() : "none"}};
+  for (const auto& w : writes) {
+    items.push_back({"limits", std::string(info(w.limit).key), w.file.empty() ? w.by : w.file + " = " + w.value});
+  }
+  for (const auto& l : outside) {
+    items.push_back({"limits", std::string(info(l.limit).key), std::to_string(l.requested) + " by " + l.by});
+  }
+  for (const auto& l : rlimits) items.push_back({"rlimits", l.name, std::to_string(l.soft)});
+  return items;
+}
+
 void sort_receipts(std::vector<LimitReceipt>& receipts) {
   std::stable_sort(receipts.begin(), receipts.end(),
                    [](const LimitReceipt& a, const LimitReceipt& b) { return a.limit < b.limit; });

@@ -1,6 +1,7 @@
 /// How each requested limit is held, apart from those of the control group: timers, watches and rlimits.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "helios/error.h"
 #include "helios/execution.h"
 #include "helios/request.h"
+#include "helios/runner.h"
 
 namespace helios::supervise {
 
@@ -30,6 +32,12 @@ struct Rlimit {
 /// Errors: unsupported, when a CPU-time limit was asked for, nothing can count it, and "cpuTime" may not be missing.
 [[nodiscard]] Result<std::vector<LimitReceipt>> receipts_outside_group(const Limits& limits, bool counts_cpu,
                                                                        std::span<const std::string> allow_degraded);
+
+/// The plan's lines on groups and limits: where, which file with which value, which timer, which rlimit.
+[[nodiscard]] std::vector<PlanItem> describe_limits(const std::optional<cgroup::Placement>& placement,
+                                                    std::span<const cgroup::LimitWrite> writes,
+                                                    std::span<const LimitReceipt> outside,
+                                                    std::span<const Rlimit> rlimits);
 
 /// Puts receipts in the order of the limits table.
 void sort_receipts(std::vector<LimitReceipt>& receipts);

@@ -9,28 +9,10 @@
 
 #include <cerrno>
 
+#include "core/freestanding/syscalls.h"
+
 namespace helios::sys {
 namespace {
-
-/// clone3(2) whose child calls `fn(arg)` on the stack named in `args`. The C library has no wrapper for it.
-long clone3_call(clone_args& args, void (*fn)(void*), void* arg) {
-  long ret;
-  register void (*r12)(void*) __asm__("r12") = fn;
-  register void* r13 __asm__("r13") = arg;
-  __asm__ volatile(
-      "syscall\n\t"
-      "test %%rax, %%rax\n\t"
-      "jnz 1f\n\t"
-      "xor %%ebp, %%ebp\n\t"
-      "mov %%r13, %%rdi\n\t"
-      "call *%%r12\n\t"
-      "hlt\n"
-      "1:"
-      : "=a"(ret)
-      : "a"(static_cast<long>(SYS_clone3)), "D"(&args), "S"(sizeof args), "r"(r12), "r"(r13)
-      : "rcx", "r11", "memory");
-  return ret;
-}
 
 constexpr std::size_t kStackBytes = 64 * 1024;
 
@@ -68,7 +50,8 @@ Result<Child> start(const CloneOptions& options, void* stack, std::size_t stack_
   sigset_t all, before;
   sigfillset(&all);
   ::pthread_sigmask(SIG_SETMASK, &all, &before);
-  const long pid = clone3_call(args, fn, arg);
+  // The C library has no wrapper for clone3.
+  const long pid = raw::clone_call(SYS_clone3, reinterpret_cast<long>(&args), sizeof args, fn, arg);
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   if (pid < 0) return fail_errno(ErrorCode::setup_failed, "clone3", static_cast<int>(-pid));
   return Child{static_cast<pid_t>(pid), UniqueFd(pidfd)};
@@ -107,6 +90,12 @@ Result<Reaped> reap(const Child& child) {
 
 void send_signal(const UniqueFd& pidfd, int signal) {
   if (pidfd) (void)::syscall(SYS_pidfd_send_signal, pidfd.get(), signal, nullptr, 0);
+}
+
+void kill_child(const Child& child) {
+  if (!child.pidfd) return;
+  // Whoever waits for it must not wait for ever because one call was refused.
+  if (::syscall(SYS_pidfd_send_signal, child.pidfd.get(), SIGKILL, nullptr, 0) != 0) (void)::kill(child.pid, SIGKILL);
 }
 
 }  // namespace helios::sys

@@ -38,4 +38,7 @@ struct Reaped {
 /// pidfd_send_signal(2); a process that is gone is no error.
 void send_signal(const UniqueFd& pidfd, int signal);
 
+/// SIGKILL for a child that was not reaped yet, so that its pid is still its own.
+void kill_child(const Child& child);
+
 }  // namespace helios::sys

@@ -127,6 +127,19 @@ struct Survivor {
   bool operator==(const Survivor&) const = default;
 };
 
+/// One thing that a run used; told only when ExecutionRequest::learn asks for it. `kind`, and what `name` then is:
+/// "syscall" (its name; `detail`: the first arguments), "socket" (the family's number; `detail`: its name),
+/// "personality" (the value), "program" (the file that was executed), "read", "written", "looked-at", "missing" (a path
+/// as the command sees it), "link" (a symbolic link on the way to one), "peak" ("tmp" or "shm"; `count`: bytes),
+/// "unseen" (why paths could not be read). `count`: how often.
+struct Use {
+  std::string kind;
+  std::string name;
+  std::string detail;
+  std::uint64_t count{0};
+  bool operator==(const Use&) const = default;
+};
+
 /// Everything a Runner tells about one run, apart from the output bytes (which it hands over as they come).
 struct Execution {
   Termination termination;
@@ -138,6 +151,7 @@ struct Execution {
   std::uint64_t survivor_count{0};
   std::vector<std::string> notes;      ///< anything weaker than asked, explicitly allowed
   std::string cgroup;                  ///< "v2", "v1", "mixed" or "none"
+  std::vector<Use> used;               ///< empty unless asked for
   bool operator==(const Execution&) const = default;
 };
 

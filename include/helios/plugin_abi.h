@@ -117,6 +117,7 @@ typedef struct HeliosRequest {
   HeliosText plan_for;
   HeliosText state_dir;
   HeliosText cache_dir;
+  uint32_t learn;  ///< 0 or 1; a runner that does not know it tells no uses, and the host says so
 } HeliosRequest;
 
 // ---- what comes back (mirrors helios::Finding, PlanItem, Execution, Error) ------------------------------------------
@@ -184,6 +185,14 @@ typedef struct HeliosSurvivor {
   HeliosText name;
 } HeliosSurvivor;
 
+typedef struct HeliosUse {
+  uint32_t size;
+  HeliosText kind;
+  HeliosText name;
+  HeliosText detail;
+  uint64_t count;
+} HeliosUse;
+
 typedef struct HeliosError {
   uint32_t size;
   uint32_t code;  ///< helios::ErrorCode; one that is not known counts as `internal`
@@ -210,6 +219,7 @@ typedef struct HeliosSink {
   void (*note)(void* context, HeliosText) HELIOS_NOEXCEPT;
   void (*cgroup)(void* context, HeliosText) HELIOS_NOEXCEPT;
   void (*error)(void* context, const HeliosError*) HELIOS_NOEXCEPT;
+  void (*used)(void* context, const HeliosUse*) HELIOS_NOEXCEPT;
 } HeliosSink;
 
 /// What the host offers while a call lasts (mirrors helios::Host).

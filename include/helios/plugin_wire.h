@@ -65,6 +65,7 @@ class FlatRequest {
     flat_.plan_for = text(r.plan_for);
     flat_.state_dir = text(r.state_dir);
     flat_.cache_dir = text(r.cache_dir);
+    flat_.learn = r.learn ? 1 : 0;
   }
   FlatRequest(const FlatRequest&) = delete;
   FlatRequest& operator=(const FlatRequest&) = delete;
@@ -224,6 +225,7 @@ class FlatRequest {
   out.plan_for = string(r.plan_for);
   out.state_dir = string(r.state_dir);
   out.cache_dir = string(r.cache_dir);
+  out.learn = r.learn != 0;
   return out;
 }
 
@@ -259,6 +261,7 @@ class Feeder {
     usage(e.usage);
     for (const auto& r : e.limits) receipt(r);
     for (const auto& d : e.denied) denial(d);
+    for (const auto& u : e.used) use(u);
     for (const auto& s : e.survivors) survivor(s);
     for (const auto& layer : e.isolation) {
       if (sink_.isolation != nullptr) sink_.isolation(sink_.context, text(layer));
@@ -327,6 +330,14 @@ class Feeder {
     c.process = text(d.process);
     if (sink_.denial != nullptr) sink_.denial(sink_.context, &c);
   }
+  void use(const Use& u) const noexcept {
+    auto c = sized<HeliosUse>();
+    c.kind = text(u.kind);
+    c.name = text(u.name);
+    c.detail = text(u.detail);
+    c.count = u.count;
+    if (sink_.used != nullptr) sink_.used(sink_.context, &c);
+  }
   void survivor(const Survivor& s) const noexcept {
     auto c = sized<HeliosSurvivor>();
     c.pid = s.pid;
@@ -373,6 +384,10 @@ class Collector {
     sink_.survivor_count = [](void* self, std::uint64_t n) noexcept { me(self).execution_.survivor_count = n; };
     sink_.note = [](void* self, HeliosText t) noexcept { me(self).execution_.notes.push_back(string(t)); };
     sink_.cgroup = [](void* self, HeliosText t) noexcept { me(self).execution_.cgroup = string(t); };
+    sink_.used = [](void* self, const HeliosUse* given) noexcept {
+      const auto c = known(given);
+      me(self).execution_.used.push_back(Use{string(c.kind), string(c.name), string(c.detail), c.count});
+    };
     sink_.error = [](void* self, const HeliosError* given) noexcept { me(self).fail_with(known(given)); };
   }
   Collector(const Collector&) = delete;

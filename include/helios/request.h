@@ -82,6 +82,8 @@ struct ExecutionRequest {
   std::string plan_for;                      ///< dry-run only: the runner to plan
   std::string state_dir;                     ///< locks and owner tokens, e.g. /run/helios
   std::string cache_dir;                     ///< 0700 of the caller's; empty: no cache
+  bool learn{false};                         ///< tell in Execution::used what is used; calls that the profile answers
+                                             ///< with SCMP_ACT_LOG are let through and recorded
   bool operator==(const ExecutionRequest&) const = default;
 };
 

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/seccomp.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -69,6 +70,13 @@ std::optional<std::string> Denials::answer() {
   }
   const seccomp_data& data = in.notification.data;
   const std::uint32_t action = evaluate(program_, data);
+  if (learner_ && action == SECCOMP_RET_LOG) {
+    learner_->record(in.notification, listener_.get());
+    out.response.id = in.notification.id;
+    out.response.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
+    (void)::ioctl(listener_.get(), SECCOMP_IOCTL_NOTIF_SEND, &out.response);
+    return std::nullopt;
+  }
   const bool is_errno = (action & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_ERRNO;
   const int error = is_errno ? static_cast<int>(action & SECCOMP_RET_DATA) : 0;
   Denial& d = entry(data.nr, data.arch, is_errno ? errno_name(error) : "kill");
@@ -80,6 +88,16 @@ std::optional<std::string> Denials::answer() {
   out.response.id = in.notification.id;
   out.response.error = -error;
   (void)::ioctl(listener_.get(), SECCOMP_IOCTL_NOTIF_SEND, &out.response);
+  return std::nullopt;
+}
+
+std::optional<std::string> Denials::answer_waiting() {
+  constexpr int kAtOnce = 256;
+  for (int i = 0; i < kAtOnce; ++i) {
+    if (auto fatal = answer(); fatal || !listener_) return fatal;
+    pollfd more{listener_.get(), POLLIN, 0};
+    if (::poll(&more, 1, 0) <= 0 || (more.revents & POLLIN) == 0) return std::nullopt;
+  }
   return std::nullopt;
 }
 

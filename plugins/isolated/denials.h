@@ -7,6 +7,7 @@
 
 #include "core/sys/unique_fd.h"
 #include "helios/execution.h"
+#include "plugins/isolated/learning.h"
 #include "plugins/isolated/seccomp_program.h"
 
 namespace helios::isolated {
@@ -20,6 +21,11 @@ class Denials {
 
   /// Answers one notification. Returns the text of a fatal refusal: then the run is to be ended.
   [[nodiscard]] std::optional<std::string> answer();
+  /// From now on calls that the program answers with SECCOMP_RET_LOG are recorded and let through.
+  void learn() { learner_.emplace(); }
+  /// Learning only: answers what is waiting, a bounded number.
+  [[nodiscard]] std::optional<std::string> answer_waiting();
+  [[nodiscard]] Learner* learner() { return learner_ ? &*learner_ : nullptr; }
   [[nodiscard]] std::vector<Denial> take() { return std::move(seen_); }
 
  private:
@@ -28,6 +34,7 @@ class Denials {
   const SeccompProgram& program_;
   sys::UniqueFd listener_;
   std::vector<Denial> seen_;
+  std::optional<Learner> learner_;
 };
 
 }  // namespace helios::isolated

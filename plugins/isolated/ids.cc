@@ -114,7 +114,7 @@ Result<sys::UniqueFd> mapping_namespace(std::uint32_t disk_uid, std::uint32_t di
   if (written) written = write_proc(child->pid, "gid_map", map_line(disk_gid, seen_gid));
   Result<sys::UniqueFd> ns = written ? sys::open_file("/proc/" + std::to_string(child->pid) + "/ns/user", O_RDONLY)
                                      : Result<sys::UniqueFd>(fail(written.error()));
-  sys::send_signal(child->pidfd, SIGKILL);
+  sys::kill_child(*child);
   (void)sys::reap(*child);
   if (!ns) return fail(ns.error().while_doing("make a user namespace for the workspace's id map"));
   return ns;

@@ -25,6 +25,7 @@ Result<std::optional<cgroup::RunGroup>> make_group(const ExecutionRequest& r, co
 void add_own(Execution& x, Sandbox& sandbox, const LaunchPlan& p) {
   x.isolation = p.isolation;
   x.denied = sandbox.denials();
+  x.used = sandbox.used();
   x.survivors = sandbox.survivors();
   x.survivor_count = sandbox.survivor_count();
   if (!sandbox.counts_denials()) {
@@ -64,11 +65,7 @@ Result<Execution> run_it(const ExecutionRequest& r, const LaunchPlan& p, Host& h
   }
   x.notes.insert(x.notes.end(), p.notes.begin(), p.notes.end());
   launched->reset();  // before the groups: a namespace that still dies keeps them busy
-  if (g != nullptr) {
-    if (auto s = g->remove(); !s) x.notes.push_back(s.error().message);
-    (void)cgroup::sweep(*p.placement, true);  // what a runner that was killed could not remove
-  }
-  x.usage.set(Figure::teardown_ms, static_cast<double>(supervise::now_ns() - end) / 1e6, "clock");
+  supervise::conclude(x, g, p.placement, end);
   return x;
 }
 

@@ -3,6 +3,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cerrno>
+
 namespace helios::isolated {
 namespace {
 
@@ -19,7 +21,9 @@ constexpr std::uint64_t kScopeAbstractSocket = 1 << 0, kScopeSignal = 1 << 1;  /
 int landlock_abi() {
   constexpr unsigned kVersion = 1;
   const long abi = ::syscall(444 /* landlock_create_ruleset */, nullptr, 0, kVersion);
-  return abi < 0 ? 0 : static_cast<int>(abi);
+  if (abi >= 0) return static_cast<int>(abi);
+  // Not built in, not switched on, or closed by the filter of a container around us. Anything else is no answer.
+  return errno == ENOSYS || errno == EOPNOTSUPP || errno == EPERM ? 0 : -errno;
 }
 
 LandlockPlan plan_landlock(int abi, const std::vector<std::string>& writable) {

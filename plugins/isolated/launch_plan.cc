@@ -64,7 +64,9 @@ class RootBuilder {
   Result<std::vector<RootStep>> build(const std::string& home) {
     // A root file system of the user's own brings its programs and its /etc; the host's are not shown then.
     const bool own = has_rootfs(request_);
-    if (!own) host_links();
+    if (!own) {
+      if (auto s = host_links(); !s) return fail(s.error());
+    }
     for (const Mount& m : request_.profile.mounts) {
       if (own && is_host_view(m)) continue;
       if (auto s = add(m); !s) return fail(s.error());
@@ -99,18 +101,23 @@ class RootBuilder {
   }
 
   /// /bin, /lib … as the host has them: symbolic links into /usr, or folders of their own.
-  void host_links() {
+  Status host_links() {
     for (const char* path : {"/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"}) {
       struct stat st {};
-      if (::lstat(path, &st) != 0) continue;
+      if (::lstat(path, &st) != 0) {
+        if (errno == ENOENT) continue;
+        return fail_errno(ErrorCode::io, std::string("look at ") + path, errno);
+      }
       if (S_ISLNK(st.st_mode)) {
         char to[PATH_MAX];
         const ssize_t n = ::readlink(path, to, sizeof to);
-        if (n > 0) symlink(path, std::string(to, static_cast<std::size_t>(n)));
+        if (n < 0) return fail_errno(ErrorCode::io, std::string("read the link ") + path, errno);
+        symlink(path, std::string(to, static_cast<std::size_t>(n)));
       } else if (S_ISDIR(st.st_mode)) {
         step({MountOp::attach, kReadOnly | kNoExtras, 0755, 0, path, path, "", false});
       }
     }
+    return {};
   }
 
   Status add(const Mount& m) {
@@ -255,7 +262,7 @@ Status plan_group(const ExecutionRequest& r, LaunchPlan& p) {
   return {};
 }
 
-void plan_layers(const ExecutionRequest& r, LaunchPlan& p) {
+Status plan_layers(const ExecutionRequest& r, LaunchPlan& p) {
   p.namespaces = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS;
   p.isolation = {"user", "mount", "pid"};
   if (r.profile.network == Network::none) {
@@ -265,11 +272,13 @@ void plan_layers(const ExecutionRequest& r, LaunchPlan& p) {
   }
   p.isolation.insert(p.isolation.end(), {"ipc", "uts", "cgroup", "seccomp"});
   const int abi = landlock_abi();
+  if (abi < 0) return fail_errno(ErrorCode::setup_failed, "ask for Landlock's ABI", -abi);
   // A browser's own sandbox mounts and chroots inside its user namespace, which Landlock forbids.
   if (abi > 0 && !r.profile.nested_user_namespaces) {
     p.landlock = plan_landlock(abi, writable_paths(p.root));
     p.isolation.emplace_back("landlock");
   }
+  return {};
 }
 
 }  // namespace
@@ -291,7 +300,7 @@ Result<LaunchPlan> make_plan(const ExecutionRequest& request) {
   if (auto s = plan_group(request, p); !s) return fail(s.error());
   const std::vector<RootStep> shown = visible_limits(p.writes);
   p.root.insert(p.root.end(), shown.begin(), shown.end());
-  plan_layers(request, p);
+  if (auto s = plan_layers(request, p); !s) return fail(s.error());
   auto filter = filter_for(request.profile, request.cache_dir);
   if (!filter) return fail(filter.error());
   p.filter = std::move(*filter);
@@ -357,18 +366,14 @@ std::vector<PlanItem> describe(const ExecutionRequest& r, const LaunchPlan& p) {
   items.push_back({"seccomp", "profile", "sha256 " + p.filter.sha256_of_profile});
   items.push_back({"seccomp", "allowed-calls", std::to_string(p.filter.allowed_calls)});
   items.push_back({"seccomp", "instructions", std::to_string(p.filter.instructions.size())});
+  if (r.learn)
+    items.push_back({"seccomp", "learning", "calls answered with SCMP_ACT_LOG are let through and recorded"});
   if (p.landlock) {
     items.push_back({"landlock", "abi", std::to_string(p.landlock->abi)});
     for (const auto& rule : p.landlock->rules) items.push_back({"landlock", rule.path, std::to_string(rule.access)});
   }
-  items.push_back({"cgroup", "placement", p.placement ? p.placement->describe() : "none"});
-  for (const auto& w : p.writes) {
-    items.push_back({"limits", std::string(info(w.limit).key), w.file.empty() ? w.by : w.file + " = " + w.value});
-  }
-  for (const auto& l : p.receipts) {
-    items.push_back({"limits", std::string(info(l.limit).key), std::to_string(l.requested) + " by " + l.by});
-  }
-  for (const auto& l : p.rlimits) items.push_back({"rlimits", l.name, std::to_string(l.soft)});
+  const auto limits = supervise::describe_limits(p.placement, p.writes, p.receipts, p.rlimits);
+  items.insert(items.end(), limits.begin(), limits.end());
   return items;
 }
 
@@ -376,6 +381,12 @@ std::string describe_stage(Stage stage, std::uint32_t index, const LaunchPlan& p
   switch (stage) {
     case Stage::exec_init:
       return "execute helios-init";
+    case Stage::descriptors:
+      return "close what the command must not inherit";
+    case Stage::signals:
+      return "set signals as a fresh program has them";
+    case Stage::hostname:
+      return "set the sandbox's host name";
     case Stage::read_plan:
       return "read the launch plan";
     case Stage::wait_for_ids:
@@ -516,7 +527,7 @@ Result<std::string> encode(const ExecutionRequest& r, const LaunchPlan& p, const
   h.filter = b.list(p.filter.instructions);
   h.filter_len = static_cast<std::uint32_t>(p.filter.instructions.size());
   if (notify) {
-    const SeccompProgram asking = with_user_notification(p.filter);
+    const SeccompProgram asking = r.learn ? with_learning_notification(p.filter) : with_user_notification(p.filter);
     h.notify_filter = b.list(asking.instructions);
     h.notify_len = static_cast<std::uint32_t>(asking.instructions.size());
   }

@@ -287,7 +287,8 @@ void Sandbox::name_survivors() {
 void Sandbox::kill() {
   if (gone_ || !init_.pidfd) return;
   if (ended_ && others_ && survivors_.empty()) name_survivors();
-  sys::send_signal(init_.pidfd, SIGKILL);
+  if (denials_.learner() != nullptr) denials_.learner()->finish();
+  sys::kill_child(init_);
   if (!wait_readable(init_.pidfd.get(), kTeardownPatienceMs)) {
     problem_ = "a process of the sandbox could not be ended within 10 s (uninterruptible sleep)";
     return;

@@ -42,7 +42,9 @@ class Sandbox final : public supervise::Target {
   [[nodiscard]] int event_fd() const override { return control_.get(); }
   [[nodiscard]] std::optional<supervise::Ended> on_event() override;
   [[nodiscard]] int notice_fd() const override { return denials_.fd(); }
-  [[nodiscard]] std::optional<std::string> on_notice() override { return denials_.answer(); }
+  [[nodiscard]] std::optional<std::string> on_notice() override {
+    return request_.learn ? denials_.answer_waiting() : denials_.answer();
+  }
   [[nodiscard]] int memory_fd() const override { return group_ != nullptr ? group_->events_fd() : -1; }
   void signal(int number) override;
   void kill() override;
@@ -55,6 +57,9 @@ class Sandbox final : public supervise::Target {
   [[nodiscard]] double setup_cpu_ms() const { return setup_cpu_ms_; }
   [[nodiscard]] bool counts_denials() const { return notifying_; }
   [[nodiscard]] std::vector<Denial> denials() { return denials_.take(); }
+  [[nodiscard]] std::vector<Use> used() {
+    return denials_.learner() != nullptr ? denials_.learner()->take() : std::vector<Use>();
+  }
   [[nodiscard]] const std::vector<Survivor>& survivors() const { return survivors_; }
   [[nodiscard]] std::uint64_t survivor_count() const { return survivor_count_; }
   /// What could not be brought to an end in time, if anything.
@@ -62,7 +67,9 @@ class Sandbox final : public supervise::Target {
 
  private:
   Sandbox(const ExecutionRequest& request, const LaunchPlan& plan, cgroup::RunGroup* group)
-      : request_(request), plan_(plan), group_(group), denials_(plan.filter) {}
+      : request_(request), plan_(plan), group_(group), denials_(plan.filter) {
+    if (request.learn) denials_.learn();
+  }
 
   [[nodiscard]] Status choose_ids();
   [[nodiscard]] Status hand_workspace_over();

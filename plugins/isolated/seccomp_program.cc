@@ -459,12 +459,20 @@ SeccompProgram with_user_notification(const SeccompProgram& program) {
   return asking;
 }
 
+SeccompProgram with_learning_notification(const SeccompProgram& program) {
+  SeccompProgram asking = program;
+  for (sock_filter& in : asking.instructions) {
+    if (in.code == (BPF_RET | BPF_K) && in.k != SECCOMP_RET_ALLOW) in.k = SECCOMP_RET_USER_NOTIF;
+  }
+  return asking;
+}
+
 std::uint32_t evaluate(const SeccompProgram& program, const seccomp_data& data) {
   return run_program(program.instructions, data);
 }
 
 std::string syscall_name(std::int64_t number, std::uint32_t arch) {
-  const std::string unnamed = "syscall " + std::to_string(number);
+  std::string unnamed = "syscall " + std::to_string(number);
   if (number < 0 || number > INT32_MAX) return unnamed;
   const bool x32 = arch == AUDIT_ARCH_X86_64 && (number & kX32Bit) != 0;
   const std::string name = name_of(static_cast<int>(x32 ? number & ~std::int64_t{kX32Bit} : number), arch);

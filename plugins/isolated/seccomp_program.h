@@ -65,6 +65,10 @@ struct SeccompProgram {
 /// what a kernel has), kill, trap and trace becomes SECCOMP_RET_USER_NOTIF.
 [[nodiscard]] SeccompProgram with_user_notification(const SeccompProgram&);
 
+/// For learning: the same program, but every answer other than SECCOMP_RET_ALLOW is asked about. `evaluate` on the
+/// program itself then tells what was meant: SECCOMP_RET_LOG is let through and recorded.
+[[nodiscard]] SeccompProgram with_learning_notification(const SeccompProgram&);
+
 /// What the kernel would answer, as SECCOMP_RET_ value with its data. [any thread]
 [[nodiscard]] std::uint32_t evaluate(const SeccompProgram&, const seccomp_data&);
 

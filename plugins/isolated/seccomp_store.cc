@@ -36,8 +36,9 @@ struct Header {
 static_assert(std::is_trivially_copyable_v<Header> && sizeof(Header) == 104);
 
 constexpr std::array<char, 8> kMagic{'H', 'E', 'L', 'I', 'O', 'S', 'F', '\n'};
-/// Moves with the format and with anything that makes the compiler give another program for the same profile.
-constexpr std::uint32_t kVersion = 1;
+/// Moves with the format and with anything that makes the compiler give another program for the same profile: the build
+/// takes it from the compiler's sources and libseccomp's tables.
+constexpr std::uint32_t kVersion = HELIOS_FILTER_COMPILER;
 constexpr std::size_t kMaxFile = sizeof(Header) + BPF_MAXINSNS * sizeof(sock_filter) + kHexDigits;
 
 bool is_hex_digest(std::string_view text) {

@@ -9,7 +9,8 @@ namespace {
 
 using raw::call;
 
-constexpr int kEnoent = 2, kEacces = 13, kEnotdir = 20, kEnodev = 19, kEstale = 116, kEtimedout = 110, kEnoexec = 8;
+constexpr int kEnoent = 2, kEacces = 13, kEnotdir = 20, kEnodev = 19, kEstale = 116, kEtimedout = 110, kEnoexec = 8,
+              kEinval = 22, kEnosys = 38;
 
 [[noreturn]] void quit(int code) {
   for (;;) call(__NR_exit_group, code);
@@ -26,16 +27,19 @@ void must(ChildPlan& p, Stage stage, long result, unsigned index = 0) {
   if (result < 0) give_up(p, stage, result, index);
 }
 
-void fresh_signals() {
+void fresh_signals(ChildPlan& p) {
   struct {
     void* handler;
     unsigned long flags;
     void* restorer;
     unsigned long mask;
   } action{};
-  for (long s = 1; s <= 64; ++s) call(__NR_rt_sigaction, s, &action, 0, 8);
+  constexpr long kSigKill = 9, kSigStop = 19;
+  for (long s = 1; s <= 64; ++s) {
+    if (s != kSigKill && s != kSigStop) must(p, Stage::signals, call(__NR_rt_sigaction, s, &action, 0, 8));
+  }
   const unsigned long none = 0;
-  call(__NR_rt_sigprocmask, 2 /* SIG_SETMASK */, &none, 0, 8);
+  must(p, Stage::signals, call(__NR_rt_sigprocmask, 2 /* SIG_SETMASK */, &none, 0, 8));
 }
 
 /// As execvp: a text file without "#!" runs under /bin/sh.
@@ -63,13 +67,15 @@ void child_main(void* plan) {
     must(p, Stage::join_groups, call(__NR_write, p.task_fds[i], "0", 1), i);
   must(p, Stage::process_group, call(__NR_setpgid, 0, 0));
   for (int i = 0; i < 3; ++i) must(p, Stage::stdio, call(__NR_dup3, p.stdio[i], i, 0), static_cast<unsigned>(i));
-  call(__NR_close_range, 3, ~0U, 4 /* CLOSE_RANGE_CLOEXEC: what a host program left open does not get through */);
+  // What a host program left open does not get through. Linux before 5.11 cannot.
+  const long closed = call(__NR_close_range, 3, ~0U, 4 /* CLOSE_RANGE_CLOEXEC */);
+  if (closed != -kEnosys && closed != -kEinval) must(p, Stage::stdio, closed, 3);
   must(p, Stage::working_directory, call(__NR_chdir, p.workdir));
   call(__NR_umask, 022);
   for (unsigned i = 0; i < p.rlimit_count; ++i) {
     must(p, Stage::rlimits, call(__NR_prlimit64, 0, p.rlimits[i].resource, p.rlimits[i].value, 0), i);
   }
-  fresh_signals();
+  fresh_signals(p);
   long result = -kEnoent;
   for (unsigned i = 0; p.candidates[i] != nullptr; ++i) {
     const long r = execute(p, p.candidates[i]);
@@ -81,13 +87,14 @@ void child_main(void* plan) {
 
 void guardian_main(void* plan) {
   auto& p = *static_cast<GuardianPlan*>(plan);
-  call(__NR_setsid);
-  call(__NR_dup3, p.pipe_fd, 3, 0);
-  call(__NR_dup3, p.program_fd, 4, static_cast<int>(02000000));
-  call(__NR_close_range, 5, ~0U, 0);
+  // Every step counts: a guardian without its pipe would end the run at once, one in our session would die with us.
+  long r = call(__NR_setsid);
+  if (r >= 0) r = call(__NR_dup3, p.pipe_fd, 3, 0);
+  if (r >= 0) r = call(__NR_dup3, p.program_fd, 4, static_cast<int>(02000000));
+  if (r >= 0) r = call(__NR_close_range, 5, ~0U, 0);
   for (int i = 0; i < 3; ++i) call(__NR_close, i);
   char* const none[] = {nullptr};
-  const long r = call(__NR_execveat, 4, "", p.argv, none, AT_EMPTY_PATH);
+  if (r >= 0) r = call(__NR_execveat, 4, "", p.argv, none, AT_EMPTY_PATH);
   p.error = static_cast<int>(-r);
   quit(127);
 }

@@ -52,7 +52,7 @@ Result<Guardian> Guardian::start(const std::vector<std::string>& group_dirs) {
 
 Guardian::~Guardian() {
   if (!child_.pidfd) return;
-  sys::send_signal(child_.pidfd, SIGKILL);
+  sys::kill_child(child_);
   (void)sys::reap(child_);
 }
 

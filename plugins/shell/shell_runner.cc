@@ -88,14 +88,8 @@ std::vector<PlanItem> describe(const ExecutionRequest& r, const Detail& d) {
   items.push_back({"working-directory", "path", r.workdir});
   items.push_back({"isolation", "namespaces", "none: the command sees and may touch what its user may"});
   for (const EnvVar& v : d.env) items.push_back({"environment", v.name, v.value});
-  items.push_back({"cgroup", "placement", d.placement ? d.placement->describe() : "none"});
-  for (const auto& w : d.writes) {
-    items.push_back({"limits", std::string(info(w.limit).key), w.file.empty() ? w.by : w.file + " = " + w.value});
-  }
-  for (const auto& l : d.receipts) {
-    items.push_back({"limits", std::string(info(l.limit).key), std::to_string(l.requested) + " by " + l.by});
-  }
-  for (const auto& l : d.rlimits) items.push_back({"rlimits", l.name, std::to_string(l.soft)});
+  const auto limits = supervise::describe_limits(d.placement, d.writes, d.receipts, d.rlimits);
+  items.insert(items.end(), limits.begin(), limits.end());
   return items;
 }
 
@@ -125,7 +119,7 @@ class ShellTarget final : public supervise::Target {
       // Only the process group is promised here; the pid is ours until it is reaped, and its group as long as it
       // has members.
       (void)::kill(-child_.pid, SIGKILL);
-      if (!reaped_) sys::send_signal(child_.pidfd, SIGKILL);
+      if (!reaped_) sys::kill_child(child_);
       return;
     }
     if (reaped_ && survivors_.empty()) name_survivors();
@@ -219,6 +213,8 @@ const char* stage_text(Stage s) {
       return "enter the working directory";
     case Stage::rlimits:
       return "set resource limits";
+    case Stage::signals:
+      return "set signals as a fresh program has them";
     case Stage::exec:
       return "execute the command";
   }
@@ -278,11 +274,7 @@ Result<Execution> run_it(const Plan& plan, const Detail& d, Host& host) {
   }
   x.survivors = target.survivors();
   x.survivor_count = target.survivor_count();
-  if (group) {
-    if (auto s = group->remove(); !s) x.notes.push_back(s.error().message);
-    (void)cgroup::sweep(*d.placement, true);  // what a runner that was killed could not remove
-  }
-  x.usage.set(Figure::teardown_ms, static_cast<double>(supervise::now_ns() - seen.end_ns) / 1e6, "clock");
+  supervise::conclude(x, group ? &*group : nullptr, d.placement, seen.end_ns);
   return x;
 }
 

@@ -15,22 +15,9 @@
 #include <linux/prctl.h>
 #include <linux/sched.h>
 
+#include "core/freestanding/memory.h"
 #include "core/freestanding/syscalls.h"
 #include "plugins/isolated/init/protocol.h"
-
-extern "C" {  // the compiler may call these for plain loops and copies
-void* memset(void* to, int value, unsigned long n) {
-  auto* p = static_cast<volatile unsigned char*>(to);
-  for (unsigned long i = 0; i < n; ++i) p[i] = static_cast<unsigned char>(value);
-  return to;
-}
-void* memcpy(void* to, const void* from, unsigned long n) {
-  auto* d = static_cast<volatile unsigned char*>(to);
-  const auto* s = static_cast<const unsigned char*>(from);
-  for (unsigned long i = 0; i < n; ++i) d[i] = s[i];
-  return to;
-}
-}
 
 namespace helios::isolated {
 namespace {
@@ -123,9 +110,12 @@ void read_plan() {
 /// Signals as a fresh program has them: whatever the runner's caller ignored or blocked does not get through.
 void reset_signals() {
   struct { void* handler; unsigned long flags; void* restorer; unsigned long mask; } action{};
-  for (long s = 1; s <= 64; ++s) call(__NR_rt_sigaction, s, &action, 0, 8);
+  constexpr long kSigStop = 19;
+  for (long s = 1; s <= 64; ++s) {
+    if (s != kSigKill && s != kSigStop) must(Stage::signals, call(__NR_rt_sigaction, s, &action, 0, 8));
+  }
   const unsigned long all = ~0UL;
-  call(__NR_rt_sigprocmask, 2 /* SIG_SETMASK */, &all, 0, 8);
+  must(Stage::signals, call(__NR_rt_sigprocmask, 2 /* SIG_SETMASK */, &all, 0, 8));
 }
 
 void wait_for_ids() {
@@ -166,8 +156,10 @@ void become_unprivileged() {
   if ((plan->flags & kDropGroups) != 0) must(Stage::groups, call(__NR_setgroups, 0, 0));
   must(Stage::gid, call(__NR_setresgid, plan->gid, plan->gid, plan->gid));
   must(Stage::uid, call(__NR_setresuid, plan->uid, plan->uid, plan->uid));
-  call(__NR_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0);  // nobody inside may trace process 1 or open its /proc files
-  call(__NR_prctl, PR_SET_PDEATHSIG, kSigKill, 0, 0, 0);  // a second fence; the socket's end of file is the first
+  // Nobody inside may trace process 1 or open its /proc files.
+  must(Stage::uid, call(__NR_prctl, PR_SET_DUMPABLE, 0, 0, 0, 0));
+  // A second fence; the socket's end of file is the first.
+  must(Stage::uid, call(__NR_prctl, PR_SET_PDEATHSIG, kSigKill, 0, 0, 0));
   call(__NR_umask, plan->umask);
 }
 
@@ -236,18 +228,19 @@ long make_parents(const char* target) {
   return 0;
 }
 
-bool exists(const char* target) {
+/// The file's mode; 0: there is none. Any other trouble is an error: what cannot be looked at must not stay unmasked.
+long mode_of(const char* target) {
   struct stat st;
-  return call(__NR_newfstatat, root_fd, target, &st, 0x100) >= 0;
+  const long r = call(__NR_newfstatat, root_fd, target, &st, 0x100 /* AT_SYMLINK_NOFOLLOW */);
+  if (r == -kEnoent || r == -kEnotdir) return 0;
+  return r < 0 ? r : static_cast<long>(st.st_mode);
 }
-bool is_directory(const char* target) {
-  struct stat st;
-  return call(__NR_newfstatat, root_fd, target, &st, 0x100) >= 0 && (st.st_mode & 0170000) == 0040000;
-}
+bool is_directory(long mode) { return (mode & 0170000) == 0040000; }
 
 long make_target(const char* target, bool file, std::uint32_t mode) {
-  if (exists(target)) return 0;
-  long r = make_parents(target);
+  long r = mode_of(target);
+  if (r != 0) return r < 0 ? r : 0;
+  r = make_parents(target);
   if (r < 0) return r;
   if (!file) {
     r = call(__NR_mkdirat, root_fd, target, mode);
@@ -290,8 +283,9 @@ long write_file(const MountStep& s) {
 
 /// Over a file: the sandbox's own /dev/null. Over a directory: an empty, read-only tmpfs.
 long mask(const char* target) {
-  if (!exists(target)) return 0;
-  if (is_directory(target)) {
+  const long mode = mode_of(target);
+  if (mode <= 0) return mode;
+  if (is_directory(mode)) {
     const long m = make_mount("tmpfs", 0, 0555, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, 1);
     return m < 0 ? m : place(m, target);
   }
@@ -300,7 +294,8 @@ long mask(const char* target) {
 }
 
 long make_read_only(const char* target) {
-  if (!exists(target)) return 0;
+  const long mode = mode_of(target);
+  if (mode <= 0) return mode;
   const long tree = open_tree(root_fd, target, kAtRecursive);
   if (tree < 0) return tree;
   const long r = set_attributes(tree, "", kAtEmptyPath | kAtRecursive,
@@ -527,7 +522,8 @@ void command(void* arg) {
     if (r < 0) give_up(l, Stage::rlimits, r, i);
   }
   const unsigned long none = 0;
-  call(__NR_rt_sigprocmask, 2, &none, 0, 8);
+  const long unblocked = call(__NR_rt_sigprocmask, 2, &none, 0, 8);
+  if (unblocked < 0) give_up(l, Stage::signals, unblocked);
   if (plan->filter_len != 0) install_filter(l);
   execute_found(l);
 }
@@ -553,13 +549,13 @@ long start_command() {
   l.envp = pointers(plan->envp, plan->envc, scratch);
   l.shell_argv = scratch;
   l.path = reinterpret_cast<char*>(area + static_cast<long>(lists));
-  void* stack = reinterpret_cast<void*>(area + static_cast<long>(bytes));
+  const long stack_top = area + static_cast<long>(bytes);
 
   InitReport report{};
   report.kind = ReportKind::started;
   report.setup_cpu_ns = cpu_ns() - cpu_when_joined;
   report.time_ns = now_ns();
-  const long pid = raw::clone_call(CLONE_VM | CLONE_VFORK | CLONE_FILES | static_cast<unsigned long>(kSigChld), stack, command, &l);
+  const long pid = raw::clone_call(__NR_clone, CLONE_VM | CLONE_VFORK | CLONE_FILES | kSigChld, stack_top, command, &l);
   if (pid < 0) fail(Stage::clone_command, pid);
   if (l.error != 0) fail(l.stage, l.error, l.index);
   report.notifying = l.notifying ? 1 : 0;
@@ -588,9 +584,13 @@ bool others_left() {
   return call(__NR_wait4, -1, &s, 1 | 0x40000000, 0) != -kEchild;
 }
 
-[[noreturn]] void look_after(long command_pid) {
+/// Before the command: from its start on nothing may fail that the runner could not be told.
+long watch_children() {
   const unsigned long chld = 1UL << (kSigChld - 1);
-  const long signals = must(Stage::clone_command, call(__NR_signalfd4, -1, &chld, 8, kOCloexec | kONonblock));
+  return must(Stage::signals, call(__NR_signalfd4, -1, &chld, 8, kOCloexec | kONonblock));
+}
+
+[[noreturn]] void look_after(long command_pid, long signals) {
   for (int fd = 0; fd < 3; ++fd) call(__NR_close, fd);  // or the runner would never see the pipes' end
   bool ended = false;
   for (;;) {
@@ -628,22 +628,23 @@ bool others_left() {
 }  // namespace
 
 extern "C" [[noreturn]] __attribute__((used)) void helios_init_main() {
-  call(__NR_fcntl, kControlFd, 2 /* F_SETFD */, 1 /* FD_CLOEXEC */);
+  must(Stage::descriptors, call(__NR_fcntl, kControlFd, 2 /* F_SETFD */, 1 /* FD_CLOEXEC */));
   reset_signals();
   read_plan();
   wait_for_ids();
   loopback_up();
   become_unprivileged();
-  call(__NR_sethostname, text(plan->hostname), raw::length(text(plan->hostname)));
+  must(Stage::hostname, call(__NR_sethostname, text(plan->hostname), raw::length(text(plan->hostname))));
   build_root();           // while the capabilities are there
   join_groups();          // v1; on v2 clone3 put us there already
   drop_capabilities();
   restrict_files();
   // The uid's lock stays with us, so that a dead runner's uid is not given to another run before we are gone.
-  call(__NR_fcntl, kLockFd, 2 /* F_SETFD */, 1 /* FD_CLOEXEC */);
+  must(Stage::descriptors, call(__NR_fcntl, kLockFd, 2 /* F_SETFD */, 1 /* FD_CLOEXEC */));
   call(__NR_close, kPlanFd);
-  call(__NR_close_range, kFirstFreeFd, ~0U, 0);
-  look_after(start_command());
+  must(Stage::descriptors, call(__NR_close_range, kFirstFreeFd, ~0U, 0));
+  const long signals = watch_children();
+  look_after(start_command(), signals);
 }
 
 __asm__(

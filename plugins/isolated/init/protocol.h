@@ -21,12 +21,15 @@ inline constexpr int kFirstFreeFd = 6;  ///< then the ones the plan names
 /// Steps in the order in which they happen; a failure names its stage, the errno and the index within it.
 enum class Stage : std::int32_t {
   exec_init,  // in the runner's child: helios-init itself could not be executed
+  descriptors,
+  signals,
   read_plan,
   wait_for_ids,
   loopback,
   groups,
   gid,
   uid,
+  hostname,
   new_root,
   rootfs_overlay,  // a root file system of the user's under an ephemeral upper layer
   mounts,          // index: which step

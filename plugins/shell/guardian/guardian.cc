@@ -4,21 +4,8 @@
 /// runner holds. At its end of file it kills everything in the groups named by its arguments and removes them; a
 /// runner that ends in order kills the guardian first. Usage: helios-guardian GROUP_DIRECTORY...; the pipe is fd 3.
 
+#include "core/freestanding/memory.h"
 #include "core/freestanding/syscalls.h"
-
-extern "C" {
-void* memset(void* to, int value, unsigned long n) {
-  auto* p = static_cast<volatile unsigned char*>(to);
-  for (unsigned long i = 0; i < n; ++i) p[i] = static_cast<unsigned char>(value);
-  return to;
-}
-void* memcpy(void* to, const void* from, unsigned long n) {
-  auto* d = static_cast<volatile unsigned char*>(to);
-  const auto* s = static_cast<const unsigned char*>(from);
-  for (unsigned long i = 0; i < n; ++i) d[i] = s[i];
-  return to;
-}
-}
 
 namespace helios::guardian {
 namespace {
