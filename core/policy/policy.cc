@@ -51,14 +51,15 @@ bool exists(const std::string& path) {
 
 std::string joined(const std::vector<std::string>& words) {
   std::string text;
-  for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
+  for (const std::string& word : words) text.append(text.empty() ? "" : ", ").append(word);
   return text;
 }
 
 Result<std::string> find_by_name(const std::string& name, const std::vector<std::string>& dirs) {
   if (!name.empty() && name.find_first_not_of(kNameCharacters) == std::string::npos) {
     for (const std::string& dir : dirs) {
-      std::string path = dir + "/" + name + std::string(kSuffix);
+      std::string path = dir;
+      path.append("/").append(name).append(kSuffix);
       if (exists(path)) return path;
     }
   }
