@@ -36,10 +36,13 @@ Result<Group> open_group(const std::string& path) {
 }
 
 Result<Group> make_group(const std::string& path, Existing existing) {
-  if (::mkdir(path.c_str(), 0755) != 0 && !(errno == EEXIST && existing == Existing::accepted)) {
+  const bool made = ::mkdir(path.c_str(), 0755) == 0;
+  if (!made && !(errno == EEXIST && existing == Existing::accepted)) {
     return fail_errno(ErrorCode::setup_failed, "make the control group " + path, errno);
   }
-  return open_group(path);
+  auto group = open_group(path);
+  if (!group && made) (void)::rmdir(path.c_str());  // nobody else will
+  return group;
 }
 
 Result<sys::UniqueFd> open_control(int group_fd, const std::string& group_path, const char* file, int flags) {

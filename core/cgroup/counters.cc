@@ -107,7 +107,7 @@ void RunGroup::read_memory(Counters& c) const {
   if (memory_peak_) {
     c.peak_memory_bytes = count(parse_number(read_again(memory_peak_.get())),
                                 memory_v2_ ? "cgroup-v2:memory.peak" : "cgroup-v1:memory.max_usage_in_bytes");
-  } else if (current) {
+  } else if (current && std::max(*current, sampled_memory_) > 0) {  // 0 is what is left, not what was used
     c.peak_memory_bytes = count(std::max(*current, sampled_memory_), "cgroup-v2:memory.current (sampled)");
   }
 }
@@ -120,7 +120,8 @@ void RunGroup::read_pids(Counters& c) const {
   if (pids_peak_) {
     c.peak_tasks =
         count(parse_number(read_again(pids_peak_.get())), pids_v2_ ? "cgroup-v2:pids.peak" : "cgroup-v1:pids.peak");
-  } else if (const auto current = parse_number(read_again(pids_current_.get()))) {
+  } else if (const auto current = parse_number(read_again(pids_current_.get()));
+             current && std::max(*current, sampled_tasks_) > 0) {
     c.peak_tasks = count(std::max(*current, sampled_tasks_),
                          pids_v2_ ? "cgroup-v2:pids.current (sampled)" : "cgroup-v1:pids.current (sampled)");
   }

@@ -127,7 +127,8 @@ class RunGroupBuilder {
     if (auto fd = sys::open_at(outer.fd.get(), "cgroup.kill", O_WRONLY)) run_.kill_ = std::move(*fd);
     if (outer.controllers[index(Controller::memory)]) {
       // One OOM kill takes the whole run. Missing before 4.19: the caller ends the run when the count moves.
-      (void)write_control(outer.fd.get(), outer.path, "memory.oom.group", "1");
+      auto whole = write_control(outer.fd.get(), outer.path, "memory.oom.group", "1");
+      if (!whole && whole.error().sys_errno != ENOENT) return whole;
     }
     return {};
   }

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "core/cgroup/hierarchy.h"
 #include "core/sys/file.h"
@@ -17,7 +18,8 @@ bool host_has_swap() {
 bool v1_counts_swap(const std::string& parent) {
   std::string at = parent;
   while (at != "/" && ::access(at.c_str(), F_OK) != 0) at = parent_of(at);
-  return ::access((at + "/memory.memsw.limit_in_bytes").c_str(), F_OK) == 0;
+  // Only its absence is an answer; with any other the write will tell.
+  return ::access((at + "/memory.memsw.limit_in_bytes").c_str(), F_OK) == 0 || (errno != ENOENT && errno != ENOTDIR);
 }
 
 }  // namespace helios::cgroup
