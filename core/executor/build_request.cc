@@ -147,6 +147,7 @@ Result<ExecutionRequest> build_request(const Job& job, const policy::Policy& pol
   r.plan_for = options.plan_for;
   r.state_dir = around.state_dir;
   r.cache_dir = around.cache_dir;
+  r.learn = options.learn;
   return r;
 }
 

@@ -42,6 +42,7 @@ struct RunOptions {
   std::uint64_t grace_ms{1000};
   std::uint32_t attempt{1};
   bool require_output{false};
+  bool learn{false};                           ///< see ExecutionRequest::learn
   std::optional<std::uint64_t> capture_bytes;  ///< per stream, in the result; empty: the output limit, at most 8 MiB
   std::string log_dir;                         ///< empty: no exact copies
 };
