@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstdlib>
 #include <memory>
 #include <set>
@@ -44,9 +45,10 @@ std::string name_of(const std::string& path) {
   return is_file(file) ? file.substr(0, file.size() - kSuffix.size()) : file;
 }
 
+/// What cannot be looked at is taken for there: opening it tells why.
 bool exists(const std::string& path) {
   struct stat st {};
-  return ::stat(path.c_str(), &st) == 0;
+  return ::stat(path.c_str(), &st) == 0 || (errno != ENOENT && errno != ENOTDIR);
 }
 
 std::string joined(const std::vector<std::string>& words) {

@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <cerrno>
 
 namespace helios::supervise {
 
@@ -26,7 +27,9 @@ Result<std::vector<Rlimit>> rlimits_for(const Limits& limits) {
     const auto& value = limits[limit];
     if (!value) return {};
     rlimit ours{};
-    ::getrlimit(static_cast<__rlimit_resource_t>(resource), &ours);
+    if (::getrlimit(static_cast<__rlimit_resource_t>(resource), &ours) != 0) {
+      return fail_errno(ErrorCode::setup_failed, "read our own " + std::string(name), errno);
+    }
     if (ours.rlim_max != RLIM_INFINITY && *value > ours.rlim_max) {
       return fail(ErrorCode::unsupported,
                   std::string(info(limit).key) + ": " + std::to_string(*value) + " is above our own hard limit of " +

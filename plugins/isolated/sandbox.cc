@@ -83,7 +83,8 @@ bool receive(int fd, InitReport& report, sys::UniqueFd& passed) {
   ssize_t n;
   do {
     n = ::recvmsg(fd, &message, MSG_CMSG_CLOEXEC);
-  } while (n < 0 && errno == EINTR);
+    // ECONNRESET comes once when init ended with our byte unread, and before what it said last.
+  } while (n < 0 && (errno == EINTR || errno == ECONNRESET));
   if (n != static_cast<ssize_t>(sizeof report)) return false;
   if (const cmsghdr* c = CMSG_FIRSTHDR(&message); c != nullptr && c->cmsg_type == SCM_RIGHTS) {
     int received = -1;
@@ -189,11 +190,23 @@ Status Sandbox::start_init(Stdio stdio) {
   if (child.error != 0) return fail_errno(ErrorCode::setup_failed, "execute helios-init", child.error);
 
   const std::uint8_t go = kGo;
-  if (auto s = map_ids(init_.pid, kInsideId, host_uid_, host_gid_, plan_.identity.privileged); !s) return s;
+  if (auto s = map_ids(init_.pid, kInsideId, host_uid_, host_gid_, plan_.identity.privileged); !s) {
+    return told_by_init(s.error());
+  }
   if (::send(control_.get(), &go, 1, MSG_NOSIGNAL) != 1) {
-    return fail(ErrorCode::setup_failed, "helios-init ended before its ids were mapped");
+    return told_by_init(Error{ErrorCode::setup_failed, "helios-init ended before its ids were mapped"});
   }
   return {};
+}
+
+/// What init said before it ended is the cause; what we could not do with it then is the consequence.
+Status Sandbox::told_by_init(Error otherwise) const {
+  InitReport report{};
+  sys::UniqueFd none;
+  if (wait_readable(control_.get(), 0) && receive(control_.get(), report, none) && report.kind == ReportKind::failed) {
+    return fail(explain(report));
+  }
+  return fail(std::move(otherwise));
 }
 
 Error Sandbox::explain(const InitReport& report) const {

@@ -77,6 +77,7 @@ class Sandbox final : public supervise::Target {
   [[nodiscard]] Status start_init(Stdio stdio);
   [[nodiscard]] Status wait_until_started();
   [[nodiscard]] Error explain(const InitReport& report) const;
+  [[nodiscard]] Status told_by_init(Error otherwise) const;
   void name_survivors();
 
   const ExecutionRequest& request_;
