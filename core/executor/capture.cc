@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "core/executor/named_folder.h"
 #include "core/spec/utf8.h"
 #include "core/sys/file.h"
 
@@ -85,11 +86,10 @@ CapturedStream OutputCollector::finish() const {
   return s;
 }
 
-Result<sys::UniqueFd> open_stream_log(const std::string& dir, const std::string& name) {
+Result<sys::UniqueFd> open_stream_log(const std::string& dir, const std::string& name,
+                                      const std::vector<std::string>& writable) {
   const std::string what = "open log file " + dir + "/" + name;
-  if (::mkdir(dir.c_str(), 0700) != 0 && errno != EEXIST)
-    return fail_errno(ErrorCode::io, "create log folder " + dir, errno);
-  auto folder = sys::open_file(dir, O_RDONLY | O_DIRECTORY);
+  auto folder = open_named_folder(dir, writable, FolderMissing::is_made);
   if (!folder) return fail(folder.error().while_doing(what));
   // O_NONBLOCK: a FIFO in its place must not make us wait for a reader.
   auto file = sys::open_at(folder->get(), name, O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_APPEND, 0600);

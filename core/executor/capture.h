@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/sys/unique_fd.h"
 #include "helios/error.h"
@@ -42,7 +43,8 @@ class OutputCollector {
 };
 
 /// Opens DIR/NAME for the exact bytes: a regular file of ours, never through a link, 0600, emptied. DIR is made if
-/// its parent exists. Errors: io.
-[[nodiscard]] Result<sys::UniqueFd> open_stream_log(const std::string& dir, const std::string& name);
+/// its parent exists; see open_named_folder for it and for `writable`. Errors: io.
+[[nodiscard]] Result<sys::UniqueFd> open_stream_log(const std::string& dir, const std::string& name,
+                                                    const std::vector<std::string>& writable);
 
 }  // namespace helios

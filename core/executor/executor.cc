@@ -10,6 +10,7 @@
 
 #include "core/executor/capture.h"
 #include "core/executor/environment.h"
+#include "core/executor/named_folder.h"
 #include "core/executor/output_contract.h"
 #include "core/executor/verdict.h"
 #include "core/spec/command_line.h"
@@ -50,10 +51,11 @@ class RunHost final : public Host {
   OutputCollector out_, err_;
 };
 
-Result<sys::UniqueFd> open_copy(const Job& job, const RunOptions& options, std::string_view stream) {
+Result<sys::UniqueFd> open_copy(const Job& job, const RunOptions& options, const ExecutionRequest& request,
+                                std::string_view stream) {
   if (options.log_dir.empty()) return sys::UniqueFd();
   const std::string name = job.chunk == nullptr ? "command" : std::to_string(job.chunk->id);
-  return open_stream_log(options.log_dir, name + "." + std::string(stream));
+  return open_stream_log(options.log_dir, name + "." + std::string(stream), writable_trees(request));
 }
 
 HostInfo host_info(const Execution& execution) {
@@ -148,9 +150,9 @@ Result<std::vector<Finding>> Executor::probe() {
 }
 
 Result<WorkerResult> Executor::run(const Job& job, const RunOptions& options, const ExecutionRequest& request) {
-  auto out_copy = open_copy(job, options, "stdout");
+  auto out_copy = open_copy(job, options, request, "stdout");
   if (!out_copy) return fail(out_copy.error());
-  auto err_copy = open_copy(job, options, "stderr");
+  auto err_copy = open_copy(job, options, request, "stderr");
   if (!err_copy) return fail(err_copy.error());
   RunHost host(hooks_, capture_limit(options, request.limits), *std::move(out_copy), *std::move(err_copy));
   const OutputContract contract(request.workspace, request.output_file, output_file_of(job));

@@ -10,11 +10,12 @@
 
 #include "core/digest/sha256.h"
 #include "core/executor/places.h"
+#include "core/sys/file.h"
 
 namespace helios {
 namespace {
 
-std::optional<struct stat> look(const std::string& workspace, const std::string& path) {
+std::optional<struct stat> look(const sys::UniqueFd& workspace, const std::string& path) {
   auto fd = open_beneath(workspace, path, O_PATH);
   struct stat st {};
   if (!fd || ::fstat(fd->get(), &st) != 0) return std::nullopt;
@@ -65,9 +66,12 @@ std::string problem_opening(const Error& e) {
 
 }  // namespace
 
-OutputContract::OutputContract(std::string workspace, std::string path, std::string as_written)
-    : workspace_(std::move(workspace)), path_(std::move(path)), as_written_(std::move(as_written)) {
-  if (!path_.empty()) before_ = look(workspace_, path_);
+OutputContract::OutputContract(const std::string& workspace, const std::string& path, std::string as_written)
+    : as_written_(std::move(as_written)) {
+  if (path.size() <= workspace.size()) return;
+  path_ = path.substr(workspace == "/" ? 1 : workspace.size() + 1);
+  if (auto dir = sys::open_file(workspace, O_PATH | O_DIRECTORY | O_NOFOLLOW)) workspace_ = *std::move(dir);
+  before_ = look(workspace_, path_);
 }
 
 std::optional<OutputFile> OutputContract::check() const {

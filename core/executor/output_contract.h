@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "core/sys/unique_fd.h"
 #include "helios/worker_result.h"
 
 namespace helios {
@@ -16,15 +17,15 @@ class OutputContract {
  public:
   /// `path`: absolute, normalised, within `workspace`; empty: the run has no output file. `as_written`: as the spec has
   /// it.
-  OutputContract(std::string workspace, std::string path, std::string as_written);
+  OutputContract(const std::string& workspace, const std::string& path, std::string as_written);
 
   /// Looks at the file without trusting it. Context: nothing of the command runs any more. Empty when the spec named
   /// no output.
   [[nodiscard]] std::optional<OutputFile> check() const;
 
  private:
-  std::string workspace_;
-  std::string path_;
+  sys::UniqueFd workspace_;  // opened before the run: what has its name afterwards may be another
+  std::string path_;         // seen from the workspace; empty: none
   std::string as_written_;
   std::optional<struct stat> before_;
 };

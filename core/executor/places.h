@@ -44,4 +44,7 @@ struct Places {
 /// end. openat2 where the kernel has it, else one component at a time. Errors: io with errno (ELOOP for a link).
 [[nodiscard]] Result<sys::UniqueFd> open_beneath(const std::string& root, const std::string& path, int flags);
 
+/// The same seen from a descriptor of the root; `relative` to it, normalised ("." for the root itself).
+[[nodiscard]] Result<sys::UniqueFd> open_beneath(const sys::UniqueFd& root, const std::string& relative, int flags);
+
 }  // namespace helios

@@ -8,11 +8,12 @@
 #include <cstdio>
 #include <utility>
 
+#include "core/executor/named_folder.h"
 #include "core/sys/file.h"
 
 namespace helios {
 
-Result<ResultFile> ResultFile::open(const std::string& path) {
+Result<ResultFile> ResultFile::open(const std::string& path, const std::vector<std::string>& writable) {
   const std::size_t slash = path.rfind('/');
   const std::string folder = slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
   ResultFile r;
@@ -20,8 +21,8 @@ Result<ResultFile> ResultFile::open(const std::string& path) {
   r.name_ = slash == std::string::npos ? path : path.substr(slash + 1);
   const std::string what = "open result file '" + path + "'";
   if (r.name_.empty()) return fail(ErrorCode::invalid_argument, what + ": it names a folder");
-  auto dir = sys::open_file(folder, O_RDONLY | O_DIRECTORY);
-  if (!dir) return fail_errno(ErrorCode::io, what, dir.error().sys_errno);
+  auto dir = open_named_folder(folder, writable, FolderMissing::is_an_error);
+  if (!dir) return fail(dir.error().while_doing(what));
   r.dir_ = *std::move(dir);
   struct stat st {};
   if (::fstatat(r.dir_.get(), r.name_.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(st.st_mode)) {

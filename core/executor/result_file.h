@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/sys/unique_fd.h"
 #include "helios/error.h"
@@ -13,8 +14,9 @@ namespace helios {
 /// anything starts; renamed into place by `commit`. Destroyed uncommitted, it leaves nothing behind.
 class ResultFile {
  public:
+  /// `writable`: trees in which a command may plant links (writable_trees); the folder is opened by open_named_folder.
   /// Errors: io; invalid_argument when `path` exists and is no regular file (a rename would replace a device).
-  [[nodiscard]] static Result<ResultFile> open(const std::string& path);
+  [[nodiscard]] static Result<ResultFile> open(const std::string& path, const std::vector<std::string>& writable);
   ResultFile(ResultFile&& other) noexcept;
   ResultFile& operator=(ResultFile&&) = delete;
   ~ResultFile();

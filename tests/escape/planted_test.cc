@@ -140,10 +140,36 @@ TEST_P(Planted, TheLogFilesAreNeverWrittenThrough) {
       EXPECT_FALSE(f.timed_out) << kind << f.describe();
       EXPECT_LT(f.elapsed, patiently(milliseconds(5000))) << kind;
     }
-  fs::remove_all(logs);
-  fs::create_directory_symlink(scene_->outside(), logs);
-  (void)run({"--log-dir", logs}, {"both"});
-  for (const fs::path& name : names) EXPECT_FALSE(fs::exists(scene_->outside() / name.filename())) << name;
+}
+
+// As root it would be written where only root may: the folder itself, and any on the way to it within the workspace.
+TEST_P(Planted, AFolderForTheLogsOrTheResultThatIsALinkIsNotEntered) {
+  const fs::path elsewhere = scene_->outside() / "elsewhere";
+  scene_->make_folder(elsewhere);
+  scene_->make_folder(elsewhere / "sub");
+  fs::create_directory_symlink(elsewhere, scene_->in_workspace("planted"));
+  for (const fs::path& folder :
+       {scene_->in_workspace("planted"), scene_->in_workspace("planted/sub"), scene_->in_workspace("planted/new")}) {
+    const Finished logged = run({"--log-dir", folder}, {"both"});
+    EXPECT_EQ(logged.exit_code, 125) << folder << logged.describe();
+    const Finished told = run({"--result", folder / "r.json"}, {"both"});
+    EXPECT_EQ(told.exit_code, 125) << folder << told.describe();
+  }
+  std::vector<std::string> written;
+  for (const fs::directory_entry& entry : fs::recursive_directory_iterator(elsewhere))
+    written.push_back(entry.path().filename());
+  EXPECT_EQ(written, std::vector<std::string>{"sub"});
+}
+
+// The folder of the output exchanged for a link while helios-run waits: looked up from the workspace, without links.
+TEST_P(Planted, AnOutputFolderExchangedForALinkIsNotEntered) {
+  const fs::path elsewhere = scene_->outside() / "elsewhere";
+  scene_->make_folder(elsewhere);
+  scene_->write(elsewhere / "out.bin", kContent);
+  scene_->make_folder(scene_->in_workspace("dir"));
+  const Finished f = run_spec("dir/out.bin", "/bin/sh -c 'rmdir dir && ln -s " + elsewhere.string() + " dir'");
+  ASSERT_TRUE(f.has_result()) << f.describe();
+  EXPECT_EQ(f.result["output"].value("exists", true), false) << f.describe();
 }
 
 TEST_P(Planted, AWorkspaceThatIsALinkIsRefused) {

@@ -221,10 +221,10 @@ TEST(CancelSignals, LeaveAnIgnoredHangupIgnoredAndRestoreTheRest) {
 
 TEST_F(ExecutorTest, ResultFileAppearsWholeOrNotAtAll) {
   const std::string path = ws_ + "/r.json";
-  { auto dropped = ResultFile::open(path); }
+  { auto dropped = ResultFile::open(path, {}); }
   EXPECT_NE(::access(path.c_str(), F_OK), 0);
   EXPECT_EQ(std::system(("test -z \"$(ls -A '" + ws_ + "')\"").c_str()), 0) << "nothing is left behind";
-  auto file = ResultFile::open(path);
+  auto file = ResultFile::open(path, {});
   ASSERT_TRUE(file);
   EXPECT_NE(::access(path.c_str(), F_OK), 0) << "not before commit";
   ASSERT_TRUE(file->commit("{}"));
@@ -232,10 +232,10 @@ TEST_F(ExecutorTest, ResultFileAppearsWholeOrNotAtAll) {
 }
 
 TEST_F(ExecutorTest, ResultFileReplacesNoDeviceAndNoLink) {
-  EXPECT_FALSE(ResultFile::open("/dev/null"));
+  EXPECT_FALSE(ResultFile::open("/dev/null", {}));
   ::symlink("elsewhere", (ws_ + "/link").c_str());
-  EXPECT_FALSE(ResultFile::open(ws_ + "/link"));
-  EXPECT_FALSE(ResultFile::open(ws_ + "/missing/r.json"));
+  EXPECT_FALSE(ResultFile::open(ws_ + "/link", {}));
+  EXPECT_FALSE(ResultFile::open(ws_ + "/missing/r.json", {}));
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "apps/helios-run/text.h"
 #include "apps/helios-run/wiring.h"
 #include "core/executor/cancel_signals.h"
+#include "core/executor/named_folder.h"
 #include "core/executor/result_file.h"
 #include "core/executor/verdict.h"
 #include "core/fetch/fetch.h"
@@ -100,9 +101,9 @@ Result<int> deliver(const WorkerResult& result, std::optional<ResultFile>& file,
   return result.exit_code;
 }
 
-Result<std::optional<ResultFile>> open_result(const Settings& s) {
+Result<std::optional<ResultFile>> open_result(const Settings& s, const ExecutionRequest& request) {
   if (s.result_file.empty()) return std::optional<ResultFile>();
-  auto file = ResultFile::open(s.result_file);
+  auto file = ResultFile::open(s.result_file, writable_trees(request));
   if (!file) return fail(file.error());
   return std::optional<ResultFile>(*std::move(file));
 }
@@ -128,7 +129,7 @@ Result<int> run_chunk(Invocation& in, Log& log) {
   if (!request) return fail(request.error());
   if (s.dry_run || s.sandbox == kDryRun) return print_plan(*executor, *request, s);
 
-  auto file = open_result(s);
+  auto file = open_result(s, *request);
   if (!file) return fail(file.error());
   auto result = executor->run(job->job(), s.run, *request);
   if (!result) return fail(result.error());
