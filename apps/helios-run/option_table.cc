@@ -183,6 +183,11 @@ Status set_workspace_ids(Settings& s, std::string_view text) {
   return store(parse_word(text, kWords), s.run.workspace_ids);
 }
 
+Status set_policy(Settings& s, std::string_view text) {
+  s.policy_named = true;
+  return store_text(text, "a policy's name or file", s.policy);
+}
+
 Status set_output(Settings& s, std::string_view text) {
   static constexpr std::array<std::pair<std::string_view, OutputFormat>, 2> kWords{
       {{"json", OutputFormat::json}, {"text", OutputFormat::text}}};
@@ -225,13 +230,16 @@ std::vector<OptionRow> make_rows() {
        [](S& s, V v) { return store(parse_switch(v), s.run.shell); }},
       {"--dry-run", kJob, "", "start nothing: print what the chosen runner would do",
        [](S& s, V v) { return store(parse_switch(v), s.dry_run); }},
+      {"--explain", kJob, "", "say on stderr why something was refused, and what would allow it",
+       [](S& s, V v) { return store(parse_switch(v), s.explain); }},
       {"--require-output", kJob, "", "a chunk that leaves no output file has failed",
        [](S& s, V v) { return store(parse_switch(v), s.run.require_output); }},
 
       {"--sandbox", kSandbox, "NAME", "the runner: isolated (default), shell, dry-run, or a plugin of yours",
        [](S& s, V v) { return store_text(v, "a runner's name", s.sandbox); }, Scope::everywhere},
-      {"--policy", kSandbox, "NAME|FILE", "what the command may do (default: default)",
-       [](S& s, V v) { return store_text(v, "a policy's name or file", s.policy); }},
+      {"--policy", kSandbox, "NAME|FILE", "what the command may do (default: default)", set_policy, Scope::policies},
+      {"--base", kSandbox, "NAME|FILE", "policy learn: the same as --policy, files, limits and network to start from",
+       set_policy, Scope::learning},
       {"--plan-for", kSandbox, "NAME", "with --sandbox=dry-run: the runner to plan (default isolated)",
        [](S& s, V v) { return store_text(v, "a runner's name", s.run.plan_for); }},
       {"--allow-degraded", kSandbox, "NAME,...", "limits or layers that may be missing on this host",
@@ -278,6 +286,10 @@ std::vector<OptionRow> make_rows() {
 
       {"--result", kOutput, "FILE", "write the result (JSON) here too, whole or not at all",
        [](S& s, V v) { return store_text(v, "a file", s.result_file); }},
+      {"--draft", kOutput, "FILE", "policy learn: where the draft goes, also as -o (default: stdout)",
+       [](S& s, V v) { return store_text(v, "a file", s.draft_file); }, Scope::learning},
+      {"--merge", kOutput, "FILE", "policy learn: a draft that what is learned is added to",
+       [](S& s, V v) { return store_text(v, "a file", s.merge_file); }, Scope::learning},
       {"--log-dir", kOutput, "DIR", "keep the exact output in DIR/ID.stdout and DIR/ID.stderr",
        [](S& s, V v) { return store_text(v, "a directory", s.run.log_dir); }},
       {"--capture-limit", kOutput, "SIZE", "bytes per stream in the result (default: the output limit, at most 8M)",

@@ -10,8 +10,8 @@
 
 namespace helios::app {
 
-/// Which commands take an option.
-enum class Scope { runs, everywhere };
+/// How much a command takes: each also takes what stands before it.
+enum class Scope { everywhere, policies, runs, learning };
 
 struct OptionRow {
   std::string_view flag;   ///< "--memory"

@@ -11,9 +11,7 @@ namespace {
 
 using Words = std::vector<std::string>;
 
-bool applies(const OptionRow& row, const Command& command) {
-  return command.options == Scope::runs || row.scope == Scope::everywhere;
-}
+bool applies(const OptionRow& row, const Command& command) { return row.scope <= command.options; }
 
 Words flags_of(const Command& command) {
   Words flags{"--help", "--version"};
@@ -196,7 +194,8 @@ void add_options(CLI::App& app, const Command& command, Settings& settings, std:
   };
   for (const OptionRow& row : option_rows()) {
     if (!applies(row, command)) continue;
-    const std::string flag(row.flag), help(row.help);
+    const std::string help(row.help);
+    const std::string flag = (row.flag == "--draft" ? "-o," : "") + std::string(row.flag);
     CLI::Option* option = nullptr;
     if (row.value.empty()) {
       option = app.add_flag_function(

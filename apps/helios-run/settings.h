@@ -18,6 +18,7 @@ struct Settings {
   RunOptions run;
   std::string sandbox{"isolated"};
   std::string policy{"default"};
+  bool policy_named{false};            ///< by a flag or a variable
   std::string spec;                    ///< a file, "-" or a URL; empty: none
   std::optional<std::uint64_t> chunk;  ///< the chunk's id
   std::string spec_sha256;
@@ -28,6 +29,9 @@ struct Settings {
   std::vector<std::string> plugin_path;  ///< HELIOS_PLUGIN_PATH, searched after them
   std::string plugin_hashes;
   bool dry_run{false};
+  bool explain{false};
+  std::string draft_file;  ///< where policy learn writes; empty: stdout
+  std::string merge_file;  ///< a draft that what is learned is added to
   std::string result_file;
   std::optional<OutputFormat> output;  ///< empty: text on a terminal, else JSON
   LogLevel log_level{LogLevel::warning};

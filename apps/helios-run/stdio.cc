@@ -37,6 +37,8 @@ Status write_stdout(std::string_view text) {
   return {};
 }
 
+void print_notice(std::string_view text) { (void)!::write(STDERR_FILENO, text.data(), text.size()); }
+
 void print_failure(const Error& error) {
   std::string line = "helios-run: " + error.message;
   if (!error.remedy.empty()) line += " - " + error.remedy;

@@ -15,6 +15,9 @@ void fill_missing_descriptors() noexcept;
 /// Writes all of `text` to stdout and makes sure that it arrived. Errors: io.
 [[nodiscard]] Status write_stdout(std::string_view text);
 
+/// Lines on stderr, beside the log.
+void print_notice(std::string_view text);
+
 /// One line on stderr: "helios-run: MESSAGE - REMEDY".
 void print_failure(const Error& error);
 

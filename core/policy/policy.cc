@@ -100,6 +100,7 @@ class Merge {
     auto text = sys::read_trusted(path, kMaxFile, ErrorCode::invalid_policy);
     if (!text) return fail(text.error());
     digest_.update(*text);
+    policy_.files.push_back(path);
     auto file = read_policy_file(*text, path);
     if (!file) return fail(file.error());
     open_.push_back(identity);
@@ -154,12 +155,14 @@ class Merge {
       auto other = load_other(*found);
       if (!other) return fail(other.error().while_doing(from.where));
       digest_.update(*other);
+      policy_.files.push_back(*found);
       policy_.profile.seccomp_json = std::move(*other);
       return {};
     }
     auto text = sys::read_trusted(*found, kMaxFile, ErrorCode::invalid_policy);
     if (!text) return fail(text.error().while_doing(from.where));
     digest_.update(*text);
+    policy_.files.push_back(*found);
     policy_.profile.seccomp_json = std::move(*text);
     return {};
   }

@@ -19,6 +19,7 @@ struct Policy {
   Limits defaults;     ///< JSON `limits`; empty: not limited
   Limits ceilings;     ///< the most a spec may ask for; where the policy is silent, the default; empty: no bound
   SandboxProfile profile;
+  std::vector<std::string> files;  ///< all that were read: the policy's own, what it extends, its filter
   bool operator==(const Policy&) const = default;
 };
 

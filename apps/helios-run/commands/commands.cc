@@ -14,6 +14,18 @@ const std::vector<Command>& commands() {
       {"doctor", "helios-run doctor [--sandbox NAME] [OPTIONS]",
        "What a runner can and cannot do on this host, and the remedy. Exit status 0: it can run.", Scope::everywhere, 0,
        false, doctor},
+      {"explain", "helios-run explain RESULT.json|- [--policy NAME|FILE]",
+       "Why a run ended as it did: what was refused, by which line, and the line that would allow it.", Scope::policies,
+       1, false, explain_result},
+      {"policy",
+       "helios-run policy show NAME|FILE\n"
+       "       helios-run policy validate FILE...\n"
+       "       helios-run policy diff NAME|FILE NAME|FILE\n"
+       "       helios-run policy learn [-o FILE] [--merge FILE] [OPTIONS] -- CMD ARG...  (or --spec FILE --chunk ID)",
+       "Show, check and compare policies; learn a draft of one from a run.", Scope::learning, 64, true, policy_tools},
+      {"suggest", "helios-run suggest DIR|RESULT.json... [--policy NAME|FILE]",
+       "From results of past runs: the limits that would have fitted, as patches.", Scope::policies, 4096, false,
+       suggest_limits},
   };
   return kCommands;
 }

@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "apps/helios-run/commands/command.h"
+#include "apps/helios-run/explanation.h"
+#include "apps/helios-run/load_job.h"
 #include "apps/helios-run/stdio.h"
 #include "apps/helios-run/text.h"
 #include "apps/helios-run/wiring.h"
@@ -11,69 +13,13 @@
 #include "core/executor/named_folder.h"
 #include "core/executor/result_file.h"
 #include "core/executor/verdict.h"
-#include "core/fetch/fetch.h"
 #include "core/policy/policy.h"
-#include "core/spec/job_spec_reader.h"
 #include "core/spec/worker_result_json.h"
 
 namespace helios::app {
 namespace {
 
 constexpr std::string_view kDryRun = "dry-run";
-
-// What is run, and what it points into.
-struct LoadedJob {
-  std::optional<JobSpec> spec;
-  std::vector<std::string> argv;
-  std::string spec_dir;
-
-  [[nodiscard]] Job job() const {
-    return {spec ? &*spec : nullptr, spec ? &spec->chunks.front() : nullptr, argv, spec_dir};
-  }
-};
-
-std::string folder_of(const std::string& path) {
-  const std::size_t slash = path.rfind('/');
-  return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
-}
-
-Result<JobSpec> fetch_spec(const Settings& s, const spec::ChunkFilter& filter) {
-  fetch::FetchOptions options;
-  options.module_dirs = plugin_dirs(s);
-  options.allow_private = s.allow_private_urls;
-  options.timeout = s.fetch_timeout;
-  options.ca_file = s.fetch_ca_file;
-  auto text = fetch::fetch_url(s.spec, options);
-  if (!text) return fail(text.error());
-  return spec::read_job_spec(spec::SpecBytes{*text, s.spec}, filter, s.spec_sha256);
-}
-
-Result<JobSpec> read_spec(const Settings& s) {
-  const spec::ChunkFilter filter{{*s.chunk}, false};
-  if (fetch::url_scheme(s.spec)) return fetch_spec(s, filter);
-  auto file = spec::open_spec_file(s.spec);
-  if (!file) return fail(file.error());
-  return spec::read_job_spec(*file, filter, s.spec_sha256);
-}
-
-Result<LoadedJob> load_job(const Invocation& in) {
-  const Settings& s = in.settings;
-  LoadedJob job;
-  if (!in.command.empty()) {
-    job.argv = in.command;
-    return job;
-  }
-  if (s.spec.empty()) {
-    return fail(ErrorCode::invalid_argument, "there is nothing to run",
-                "name a spec and a chunk (--spec FILE --chunk ID), or a command after --");
-  }
-  if (!s.chunk) return fail(ErrorCode::invalid_argument, "--spec needs --chunk", "name the chunk to run: --chunk ID");
-  auto spec = read_spec(s);
-  if (!spec) return fail(spec.error());
-  job.spec = *std::move(spec);
-  if (s.spec != "-" && !fetch::url_scheme(s.spec)) job.spec_dir = folder_of(s.spec);
-  return job;
-}
 
 Result<int> print_plan(Executor& executor, const ExecutionRequest& request, const Settings& s) {
   auto plan = executor.plan(request);
@@ -134,6 +80,7 @@ Result<int> run_chunk(Invocation& in, Log& log) {
   auto result = executor->run(job->job(), s.run, *request);
   if (!result) return fail(result.error());
   for (const std::string& note : result->execution.notes) log.write(LogLevel::warning, note);
+  if (s.explain) print_notice(explanation_text(explain(*result, &*policy)));
   return deliver(*result, *file, s);
 }
 
