@@ -28,6 +28,7 @@ inline ExecutionRequest sample_request() {
   r.plan_for = "shell";
   r.state_dir = "/run/helios";
   r.cache_dir = "/home/u/.cache";
+  r.learn = true;
   SandboxProfile& p = r.profile;
   p.policy_name = "strict";
   p.policy_sha256 = "abc";
@@ -44,7 +45,7 @@ inline ExecutionRequest sample_request() {
   p.filter_dirs = {"/p/compiled"};
   // A field that is added does not compile here until it has its place above, in plugin_abi.h and in plugin_wire.h.
   [[maybe_unused]] const auto& [r1, r2, r3, r4, r5, r6, r7, r8, r9, r10, r11, r12, r13, r14, r15, r16, r17, r18, r19,
-                                r20, r21] = r;
+                                r20, r21, r22] = r;
   [[maybe_unused]] const auto& [p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13] = p;
   return r;
 }
@@ -72,7 +73,8 @@ inline Execution sample_execution() {
   e.survivor_count = 40;
   e.notes = {"memory is not limited"};
   e.cgroup = "mixed";
-  [[maybe_unused]] const auto& [e1, e2, e3, e4, e5, e6, e7, e8, e9] = e;
+  e.used = {{"written", "/tmp/a", "x", 3}};
+  [[maybe_unused]] const auto& [e1, e2, e3, e4, e5, e6, e7, e8, e9, e10] = e;
   [[maybe_unused]] const auto& [t1, t2, t3, t4, t5, t6] = e.termination;
   [[maybe_unused]] const auto& [d1, d2, d3, d4, d5, d6] = e.denied[0];
   return e;
