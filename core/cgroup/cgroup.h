@@ -3,7 +3,7 @@
 ///
 /// Order of use: `Placement::find` (changes nothing), `plan_limits` (what would be written, for a dry run),
 /// `RunGroup::create` (makes the groups, limits first), start the command with `clone_into_fd()` and `join_fds()`,
-/// `kill()`, `read()`, `remove()`. docs/decisions/cgroup-placement.md has the reasons.
+/// `kill()`, `read()`, `remove()`. docs/decisions/0002-cgroup-placement.md has the reasons.
 #pragma once
 
 #include <sys/types.h>
