@@ -116,7 +116,7 @@ class Loop {
                                      sources_[0].fd.get(),
                                      sources_[1].fd.get(),
                                      host_.cancel_fd(),
-                                     holding ? -1 : target_.notice_fd(),
+                                     holding || notice_gone_ ? -1 : target_.notice_fd(),
                                      target_.memory_fd()};
     for (int i = 0; i < kSlots; ++i) {
       fds_[static_cast<std::size_t>(i)] = {fd[static_cast<std::size_t>(i)],
@@ -286,6 +286,10 @@ class Loop {
 
   void check_notice() {
     if (fds_[kNotice].revents == 0) return;
+    if ((fds_[kNotice].revents & POLLIN) == 0) {  // hung up: nobody is left under the filter, and poll would say so again
+      notice_gone_ = true;
+      return;
+    }
     if (++notices_ > kNoticeBurst) notice_at_ = now_ns() + kNoticeInterval;
     if (const auto fatal = target_.on_notice(); fatal && set_cause(Reason::syscall_denied, *fatal)) kill_now();
   }
@@ -344,6 +348,7 @@ class Loop {
   std::int64_t idle_step_{0}, idle_checked_{0};
   std::int64_t kill_at_{kNever};
   std::int64_t kill_time_{0};
+  bool notice_gone_{false};
   std::int64_t notices_{0}, notice_at_{0};  // refused calls answered; when the next one may be
   std::uint64_t idle_cpu_{0}, idle_file_{0};
   bool spoke_{false};
