@@ -357,10 +357,10 @@ struct Pattern {
   std::string_view text;  ///< in lower case
   Trouble trouble;
 };
-constexpr std::array kPatterns{
-    Pattern{"no such file or directory", Trouble::missing}, Pattern{"cannot open shared object", Trouble::missing},
-    Pattern{"read-only file system", Trouble::read_only},   Pattern{"erofs", Trouble::read_only},
-    Pattern{"permission denied", Trouble::forbidden},       Pattern{"operation not permitted", Trouble::forbidden}};
+constexpr std::array kPatterns{Pattern{"no such file or directory", Trouble::missing},
+                               Pattern{"cannot open shared object", Trouble::missing},
+                               Pattern{"read-only file system", Trouble::read_only},
+                               Pattern{"erofs", Trouble::read_only}, Pattern{"permission denied", Trouble::forbidden}};
 
 constexpr std::array<std::string_view, 10> kNetworkPatterns{"network is unreachable",
                                                             "temporary failure in name resolution",
@@ -445,10 +445,10 @@ Explanation explain_missing(const std::string& path, const Policy& policy) {
       path + " was not found: " + (on_host ? "it is outside the sandbox's view" : "the host does not have it either");
   e.rule = place_of(policy, "/mounts");
   if (!e.rule.empty()) e.rule += ": none of them shows it";
-  if (on_host) e.allow = mount_line("ro-bind", folder_of(path));
+  if (on_host) e.allow = mount_line("ro-bind", path);
   if (!on_host) e.why = "beneath the workspace: the command has not made it; elsewhere: no mount would help";
   for (const char* secret : {"/etc/shadow", "/root", "/home", "/var/run", "/run"}) {
-    if (on_host && is_below(path, secret)) e.unless = "such places hold secrets; show one file, not the folder";
+    if (on_host && is_below(path, secret)) e.unless = "such places hold secrets: show no more than it needs";
   }
   return e;
 }
@@ -471,7 +471,8 @@ Explanation explain_forbidden(const std::string& path, const WorkerResult& resul
   Explanation e;
   e.what = path + " may not be used that way";
   struct stat st {};
-  if (::stat(path.c_str(), &st) == 0) {
+  const bool own = is_below(path, "/tmp") || is_below(path, "/dev") || is_below(path, "/proc");
+  if (!own && ::stat(path.c_str(), &st) == 0) {
     e.detail = "on the host: mode " + octal(st.st_mode) + ", owner " + std::to_string(st.st_uid);
   }
   const auto& layers = result.execution.isolation;

@@ -7,6 +7,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "core/executor/places.h"
+
 extern char** environ;
 
 namespace helios::app {
@@ -59,7 +61,8 @@ std::vector<std::string> plugin_dirs(const Settings& settings) {
 std::vector<std::string> policy_dirs() {
   const std::string here = program_dir();
   if (here.empty()) return {};
-  return {here + "/../" HELIOS_DATADIR "/helios/policies", here + "/../policies"};
+  // Their paths are shown to people.
+  return {normalise(here + "/../" HELIOS_DATADIR "/helios/policies"), normalise(here + "/../policies")};
 }
 
 std::vector<EnvVar> environment_of_process() {

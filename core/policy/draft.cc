@@ -70,6 +70,15 @@ constexpr std::array kQuiet{"read",
 /// In every draft too, but asked about for their paths.
 constexpr std::array kAsked{"openat", "newfstatat", "access", "faccessat", "fcntl"};
 
+/// Frequent, and of no use without what another call makes: let through silently, and in a draft if that was seen.
+struct Following {
+  std::array<std::string_view, 3> makers;
+  std::array<std::string_view, 5> calls;
+};
+constexpr std::array kFollowing{
+    Following{{"socket", "socketpair", ""}, {"recvmsg", "sendmsg", "recvfrom", "sendto", ""}},
+    Following{{"epoll_create1", "epoll_create", ""}, {"epoll_wait", "epoll_pwait", "epoll_ctl", "", ""}}};
+
 /// Always shown: /usr's links lead to them, and the loader starts there, without a call that could be seen.
 constexpr std::array<std::string_view, 3> kAlwaysMounted{"/usr", "/etc/ld.so.cache", "/etc/alternatives"};
 
@@ -145,6 +154,15 @@ void add_figures(Draft& draft, const ResourceUsage& usage) {
   add(Limit::memory, Figure::peak_memory_bytes);
   add(Limit::processes, Figure::peak_processes);
   add(Limit::wall_time, Figure::duration_ms);
+}
+
+void add_following(Draft& draft, std::string_view maker) {
+  for (const Following& following : kFollowing) {
+    if (std::find(following.makers.begin(), following.makers.end(), maker) == following.makers.end()) continue;
+    for (const std::string_view call : following.calls) {
+      if (!call.empty()) draft.calls.emplace(call);
+    }
+  }
 }
 
 std::uint64_t folder_size(std::uint64_t peak, std::uint64_t least) {
@@ -369,6 +387,11 @@ std::string learning_profile() {
   out.key("syscalls").open('[');
   out.open('{').key("names").open('[');
   for (const char* name : kQuiet) out.value(name);
+  for (const Following& following : kFollowing) {
+    for (const std::string_view call : following.calls) {
+      if (!call.empty()) out.value(call);
+    }
+  }
   out.close(']').key("action").value("SCMP_ACT_ALLOW");
   out.close('}');
   out.open('{').key("names").open('[');
@@ -393,6 +416,7 @@ Draft draft_of(const ExecutionRequest& request, const Execution& execution) {
     if (use.kind == "syscall" && is_name(use.name) && !is_base(use.name) && !by_argument) {
       if (use.name != "socketpair") draft.calls.insert(use.name);
     }
+    if (use.kind == "syscall") add_following(draft, use.name);
     if (use.kind == "socket") draft.sockets.insert(number_in(use.name));
     if (use.kind == "personality") draft.personas.insert(number_in(use.name));
     if (use.kind == "peak" && use.name == "tmp") tmp = use.count;

@@ -54,6 +54,13 @@ Denial& Denials::entry(std::int64_t number, std::uint32_t arch, const std::strin
   return seen_.back();
 }
 
+void Denials::listen(sys::UniqueFd listener) {
+  listener_ = std::move(listener);
+  // Linux 6.6; newer than the headers. The caller is woken on our processor: half the time of a call that is recorded.
+  constexpr unsigned long kSetFlags = _IOW('!', 4, std::uint64_t), kSyncWakeUp = 1;
+  if (learner_) (void)::ioctl(listener_.get(), kSetFlags, kSyncWakeUp);
+}
+
 std::optional<std::string> Denials::answer() {
   // Larger than the kernel's, so that a newer kernel's fields fit.
   union {

@@ -16,7 +16,7 @@ class Denials {
  public:
   /// `program` outlives us: what it would have answered is what the caller gets.
   explicit Denials(const SeccompProgram& program) : program_(program) {}
-  void listen(sys::UniqueFd listener) { listener_ = std::move(listener); }
+  void listen(sys::UniqueFd listener);
   [[nodiscard]] int fd() const { return listener_.get(); }
 
   /// Answers one notification. Returns the text of a fatal refusal: then the run is to be ended.

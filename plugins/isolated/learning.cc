@@ -257,6 +257,10 @@ void Learner::walk(const std::string& path, const std::string& kind) {
     ++known->second.count;
     return;
   }
+  if (uses_.size() >= kMaxUses) {
+    ++dropped_;
+    return;
+  }
   std::vector<std::string> left = components(path);
   std::reverse(left.begin(), left.end());
   std::vector<std::string> done;
@@ -321,7 +325,8 @@ std::vector<Use> Learner::take() {
   uses.push_back({"peak", "tmp", "", tmp_peak_});
   uses.push_back({"peak", "shm", "", shm_peak_});
   if (!unseen_.empty()) uses.push_back({"unseen", "paths", unseen_, 1});
-  if (dropped_ != 0) uses.push_back({"unseen", "paths beyond the first 20000", "", dropped_});
+  if (dropped_ != 0)
+    uses.push_back({"unseen", "paths", std::to_string(dropped_) + " uses beyond the first 20000 paths", dropped_});
   return uses;
 }
 

@@ -64,9 +64,8 @@ std::vector<std::string> hidden(const std::vector<Use>& used, const ExecutionReq
 std::string coverage(const ExecutionRequest& request, const WorkerResult& result, const policy::Draft& draft) {
   const std::vector<Use>& used = result.execution.used;
   std::string text = "coverage: " + status_line(result) + "\n";
-  std::vector<std::string> calls, sockets, refused, unused;
+  std::vector<std::string> calls(draft.calls.begin(), draft.calls.end()), sockets, refused, unused;
   for (const Use& use : used) {
-    if (use.kind == "syscall") calls.push_back(use.name);
     if (use.kind == "socket") sockets.push_back(use.detail + " x" + std::to_string(use.count));
     if (use.kind == "unseen") text += "  NOT SEEN: " + use.name + ": " + use.detail + "\n";
   }
@@ -104,8 +103,10 @@ Error nothing_recorded(const std::string& runner, const WorkerResult& result) {
     why =
         "nothing was recorded: another program (a container's supervisor) already listens to the filters of this "
         "process tree";
-    if (result.execution.termination.reason == Reason::not_started)
-      why = "nothing was recorded: " + status_line(result);
+    const Termination& end = result.execution.termination;
+    if (end.reason == Reason::not_started) {
+      return {ErrorCode::not_found, "nothing to learn from: " + end.detail, "name a program that the policy shows"};
+    }
   }
   return {ErrorCode::unsupported, why, "learn with --sandbox=isolated, outside such a container"};
 }

@@ -89,17 +89,15 @@ std::string seen_words(Limit limit, double seen) {
   }
 }
 
-/// The rule of docs/learn.md: the highest use of the runs that succeeded, with the margin; where none succeeded, twice
-/// the highest limit that ended one.
-Suggestions suggest_for(const std::vector<const Past*>& runs) {
+/// The highest use of the runs that succeeded, with the margin.
+Suggestions fit_successes(const std::vector<const Past*>& runs) {
   Suggestions out;
-  const bool succeeded = std::any_of(runs.begin(), runs.end(), [](const Past* p) { return p->result.success; });
   for (const Measured& m : kMeasured) {
     double most = -1;
     std::size_t count = 0;
     for (const Past* p : runs) {
       const auto value = p->result.execution.usage.get(m.figure);
-      if (!value || (succeeded && !p->result.success)) continue;
+      if (!value || !p->result.success) continue;
       most = std::max(most, *value);
       ++count;
     }
@@ -108,7 +106,12 @@ Suggestions suggest_for(const std::vector<const Past*>& runs) {
                     "highest of " + std::to_string(count) + (count == 1 ? " run: " : " runs: ") +
                         seen_words(m.limit, most) + " " + policy::margin_words(m.limit)};
   }
-  if (succeeded) return out;
+  return out;
+}
+
+/// Twice the highest limit that ended a run. What such a run used of the rest says nothing: it was cut short.
+Suggestions raise_after_failures(const std::vector<const Past*>& runs) {
+  Suggestions out;
   for (const Past* p : runs) {
     const auto limit = limit_that_ended(p->result);
     const auto was = limit ? in_force(p->result, *limit) : std::nullopt;
@@ -122,13 +125,20 @@ Suggestions suggest_for(const std::vector<const Past*>& runs) {
   return out;
 }
 
+/// The rule of docs/learn.md.
+Suggestions suggest_for(const std::vector<const Past*>& runs) {
+  const bool succeeded = std::any_of(runs.begin(), runs.end(), [](const Past* p) { return p->result.success; });
+  return succeeded ? fit_successes(runs) : raise_after_failures(runs);
+}
+
 /// What serves all chunks.
 Suggestions highest(const std::map<std::string, Suggestions>& chunks) {
   Suggestions out;
   for (const auto& [chunk, suggestions] : chunks) {
     for (const auto& [limit, s] : suggestions) {
       Suggestion& mine = out[limit];
-      if (s.value > mine.value || mine.why.empty()) mine = {s.value, "chunk " + chunk + ": " + s.why};
+      if (s.value > mine.value || mine.why.empty())
+        mine = {s.value, (chunk == "-" ? "" : "chunk " + chunk + ": ") + s.why};
     }
   }
   return out;
@@ -234,6 +244,10 @@ std::string to_text(const std::map<std::string, Job>& jobs, const policy::Policy
   for (const auto& [id, job] : jobs) {
     text += "job " + spec::escape_for_message(id, 200) + ": " + std::to_string(job.runs) +
             (job.runs == 1 ? " result\n" : " results\n");
+    if (job.all.empty()) {
+      text += "  no run succeeded and no limit ended one: nothing to go by\n";
+      continue;
+    }
     for (const auto& [limit, s] : job.all) {
       text += "  " + std::string(info(limit).key) + " " + words(limit, s.value) + "   (" + s.why + ")\n";
       const auto ceiling = policy == nullptr ? std::nullopt : policy->ceilings[limit];
