@@ -229,7 +229,7 @@ std::vector<OptionRow> make_rows() {
       {"--shell", kJob, "", "run the command as /bin/sh -c COMMAND",
        [](S& s, V v) { return store(parse_switch(v), s.run.shell); }},
       {"--dry-run", kJob, "", "start nothing: print what the chosen runner would do",
-       [](S& s, V v) { return store(parse_switch(v), s.dry_run); }},
+       [](S& s, V v) { return store(parse_switch(v), s.dry_run); }, Scope::runs, false, "gc"},
       {"--explain", kJob, "", "say on stderr why something was refused, and what would allow it",
        [](S& s, V v) { return store(parse_switch(v), s.explain); }},
       {"--require-output", kJob, "", "a chunk that leaves no output file has failed",
@@ -237,7 +237,8 @@ std::vector<OptionRow> make_rows() {
 
       {"--sandbox", kSandbox, "NAME", "the runner: isolated (default), shell, dry-run, or a plugin of yours",
        [](S& s, V v) { return store_text(v, "a runner's name", s.sandbox); }, Scope::everywhere},
-      {"--policy", kSandbox, "NAME|FILE", "what the command may do (default: default)", set_policy, Scope::policies},
+      {"--policy", kSandbox, "NAME|FILE", "what the command may do (default: default)", set_policy, Scope::policies,
+       false, "doctor"},
       {"--base", kSandbox, "NAME|FILE", "policy learn: the same as --policy, files, limits and network to start from",
        set_policy, Scope::learning},
       {"--plan-for", kSandbox, "NAME", "with --sandbox=dry-run: the runner to plan (default isolated)",
@@ -313,6 +314,8 @@ std::vector<OptionRow> make_rows() {
       {"--fetch-ca-file", kFetch, "FILE", "trust these certificates (PEM) instead of the system's",
        [](S& s, V v) { return store_text(v, "a file", s.fetch_ca_file); }},
 
+      {"--self-test", kHost, "", "doctor: try to break out of the sandbox, one line for each kind of attack",
+       [](S& s, V v) { return store(parse_switch(v), s.self_test); }, Scope::named, false, "doctor"},
       {"--plugin-dir", kHost, "DIR", "look for runners here first",
        [](S& s, V v) {
          auto dir = absolute(v);

@@ -11,7 +11,7 @@
 namespace helios::app {
 
 /// How much a command takes: each also takes what stands before it.
-enum class Scope { everywhere, policies, runs, learning };
+enum class Scope { everywhere, policies, runs, learning, named };
 
 struct OptionRow {
   std::string_view flag;   ///< "--memory"
@@ -20,7 +20,8 @@ struct OptionRow {
   std::string_view help;
   Status (*set)(Settings&, std::string_view value);  ///< of a switch: value is "true" or "false"
   Scope scope{Scope::runs};
-  bool repeatable{false};  ///< each use adds; a variable holds one per line
+  bool repeatable{false};   ///< each use adds; a variable holds one per line
+  std::string_view also{};  ///< a command that takes it whatever the scope says; with Scope::named nobody else does
 };
 
 [[nodiscard]] const std::vector<OptionRow>& option_rows();

@@ -11,7 +11,9 @@ namespace {
 
 using Words = std::vector<std::string>;
 
-bool applies(const OptionRow& row, const Command& command) { return row.scope <= command.options; }
+bool applies(const OptionRow& row, const Command& command) {
+  return row.scope <= command.options || (!row.also.empty() && row.also == command.name);
+}
 
 Words flags_of(const Command& command) {
   Words flags{"--help", "--version"};
@@ -81,7 +83,13 @@ const std::string* find_variable(const std::vector<EnvVar>& environment, std::st
   return nullptr;
 }
 
+bool any_of_ours(const std::vector<EnvVar>& environment) {
+  return std::any_of(environment.begin(), environment.end(),
+                     [](const EnvVar& v) { return v.name.starts_with("HELIOS_"); });
+}
+
 Status read_variables(const Command& command, const std::vector<EnvVar>& environment, Settings& settings) {
+  if (!any_of_ours(environment)) return {};
   for (const OptionRow& row : option_rows()) {
     if (!applies(row, command)) continue;
     const std::string variable = variable_of(row);
@@ -99,6 +107,7 @@ Status read_variables(const Command& command, const std::vector<EnvVar>& environ
 // HELIOS_MEMROY would be a limit that silently does not hold.
 Words misspelt_variables(const std::vector<EnvVar>& environment) {
   Words known, warnings;
+  if (!any_of_ours(environment)) return warnings;
   for (const OptionRow& row : option_rows()) known.push_back(variable_of(row));
   for (const EnvVar& v : environment) {
     if (!v.name.starts_with("HELIOS_") || std::find(known.begin(), known.end(), v.name) != known.end()) continue;
@@ -186,14 +195,24 @@ Status check_switches(const Words& words) {
   return {};
 }
 
-// One CLI11 option per row. The first setter that fails says why in `problem`; CLI11 only ever sees strings.
-void add_options(CLI::App& app, const Command& command, Settings& settings, std::optional<Error>& problem) {
+/// Whether one of the words could name this option.
+bool may_be_named(const OptionRow& row, const Words& words) {
+  return std::any_of(words.begin(), words.end(), [&row](const std::string& word) {
+    if (word.starts_with('-') && !word.starts_with("--")) return row.flag == "--draft";  // the only one with a letter
+    return word.starts_with(row.flag) && (word.size() == row.flag.size() || word[row.flag.size()] == '=');
+  });
+}
+
+// One CLI11 option per row that is named in `words`: all of them would be a third of the instructions of a launch. The
+// first setter that fails says why in `problem`; CLI11 only ever sees strings.
+void add_options(CLI::App& app, const Command& command, const Words* words, Settings& settings,
+                 std::optional<Error>& problem) {
   const auto set = [&settings, &problem](const OptionRow& row, std::string_view value) {
     if (problem) return;
     if (auto ok = row.set(settings, value); !ok) problem = name_flag(ok.error(), row);
   };
   for (const OptionRow& row : option_rows()) {
-    if (!applies(row, command)) continue;
+    if (!applies(row, command) || (words != nullptr && !may_be_named(row, *words))) continue;
     const std::string help(row.help);
     const std::string flag = (row.flag == "--draft" ? "-o," : "") + std::string(row.flag);
     CLI::Option* option = nullptr;
@@ -252,9 +271,10 @@ Result<Parsed> parse_words(const Words& all, const std::vector<EnvVar>& environm
   app.set_help_flag("-h,--help", "this text");
   app.allow_extras();
   app.get_formatter()->column_width(30);
-  add_options(app, *parsed.command, settings, problem);
-  if (std::find(words.begin(), words.end(), "--help") != words.end() ||
-      std::find(words.begin(), words.end(), "-h") != words.end()) {
+  const bool wants_help = std::find(words.begin(), words.end(), "--help") != words.end() ||
+                          std::find(words.begin(), words.end(), "-h") != words.end();
+  add_options(app, *parsed.command, wants_help ? nullptr : &words, settings, problem);
+  if (wants_help) {
     parsed.help = help_text(app, *parsed.command);
     return parsed;
   }

@@ -29,6 +29,7 @@ struct Settings {
   std::vector<std::string> plugin_path;  ///< HELIOS_PLUGIN_PATH, searched after them
   std::string plugin_hashes;
   bool dry_run{false};
+  bool self_test{false};  ///< of doctor
   bool explain{false};
   std::string draft_file;  ///< where policy learn writes; empty: stdout
   std::string merge_file;  ///< a draft that what is learned is added to

@@ -77,7 +77,8 @@ TEST(Options, EveryRowHasAVariableThatWorksLikeTheFlag) {
     if (variable == "HELIOS_PLUGIN_PATH" || row.flag == "--spec" || row.flag == "--chunk") continue;
     const std::string nonsense = row.value.empty() ? "perhaps" : "";
     if (!nonsense.empty()) {
-      EXPECT_THAT(refusal({"--", "x"}, {{variable, nonsense}}), HasSubstr(variable)) << row.flag;
+      const Words words = row.scope == Scope::named ? Words{std::string(row.also)} : Words{"--", "x"};
+      EXPECT_THAT(refusal(words, {{variable, nonsense}}), HasSubstr(variable)) << row.flag;
     }
     EXPECT_EQ(refusal({"--", "x"}, {{variable, ""}}), "accepted") << "an empty variable is none";
   }
@@ -142,9 +143,14 @@ TEST(Options, FindTheSubCommandWhereverItStands) {
 }
 
 TEST(Options, HelpNamesEveryOption) {
-  const auto help = parse({"--help"}, {})->help;
-  ASSERT_TRUE(help);
-  for (const OptionRow& row : option_rows()) EXPECT_THAT(*help, HasSubstr(std::string(row.flag)));
+  std::string all;
+  for (const Command& command : commands()) {
+    const auto help =
+        command.name.empty() ? parse({"--help"}, {})->help : parse({std::string(command.name), "-h"}, {})->help;
+    ASSERT_TRUE(help);
+    all += *help;
+  }
+  for (const OptionRow& row : option_rows()) EXPECT_THAT(all, HasSubstr(std::string(row.flag)));
   EXPECT_THAT(*parse({"doctor", "-h"}, {})->help, testing::Not(HasSubstr("--memory")));
 }
 

@@ -36,6 +36,7 @@ struct Command {
 Result<int> run_chunk(Invocation& invocation, Log& log);
 Result<int> list_plugins(Invocation& invocation, Log& log);
 Result<int> doctor(Invocation& invocation, Log& log);
+Result<int> collect_garbage(Invocation& invocation, Log& log);
 Result<int> policy_tools(Invocation& invocation, Log& log);  ///< show, validate, diff, learn
 Result<int> learn_policy(Invocation& invocation, Log& log);
 Result<int> explain_result(Invocation& invocation, Log& log);

@@ -11,9 +11,15 @@ const std::vector<Command>& commands() {
        true, run_chunk},
       {"plugins", "helios-run plugins [OPTIONS]", "List the runners that were found, and whether they may be used.",
        Scope::everywhere, 0, false, list_plugins},
-      {"doctor", "helios-run doctor [--sandbox NAME] [OPTIONS]",
-       "What a runner can and cannot do on this host, and the remedy. Exit status 0: it can run.", Scope::everywhere, 0,
-       false, doctor},
+      {"doctor",
+       "helios-run doctor [--sandbox NAME] [OPTIONS]\n       helios-run doctor --self-test [--policy NAME|FILE]",
+       "What a runner can and cannot do on this host, with remedies; with --self-test, whether it holds. Exit status "
+       "0: "
+       "it can, it does.",
+       Scope::everywhere, 0, false, doctor},
+      {"gc", "helios-run gc [--dry-run] [OPTIONS] [FOLDER...]",
+       "Remove what killed runs left: control groups, and drafts of result files in the folders named.",
+       Scope::everywhere, 4096, false, collect_garbage},
       {"explain", "helios-run explain RESULT.json|- [--policy NAME|FILE]",
        "Why a run ended as it did: what was refused, by which line, and the line that would allow it.", Scope::policies,
        1, false, explain_result},
