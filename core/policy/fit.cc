@@ -1,7 +1,6 @@
 #include "core/policy/fit.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "core/spec/quantity.h"
 
@@ -11,11 +10,13 @@ namespace {
 constexpr std::uint64_t kMiB = 1 << 20;
 constexpr std::uint64_t kSecond = 1000;
 
+/// Without libm, which would be one more shared library at every start.
 std::uint64_t round_up(double value, const FitRule& rule) {
-  const double whole = std::ceil(std::max(value, 0.0) / static_cast<double>(rule.step));
   constexpr double kMost = 9e15;  // below 2^53, where doubles stop counting
-  const double rounded = std::min(whole * static_cast<double>(rule.step), kMost);
-  return std::max(static_cast<std::uint64_t>(rounded), rule.least);
+  const double bounded = std::min(std::max(value, 0.0), kMost);
+  const auto whole = static_cast<std::uint64_t>(bounded);
+  const std::uint64_t up = whole + (static_cast<double>(whole) < bounded ? 1 : 0);
+  return std::max((up + rule.step - 1) / rule.step * rule.step, rule.least);
 }
 
 }  // namespace
@@ -60,7 +61,7 @@ std::uint64_t next_limit(Limit limit, std::uint64_t in_force) {
 std::string margin_words(Limit limit) {
   const FitRule rule = fit_rule(limit);
   const LimitUnit unit = info(limit).unit;
-  return "+ " + std::to_string(static_cast<int>(std::lround((rule.factor - 1) * 100))) + " %, in steps of " +
+  return "+ " + std::to_string(static_cast<int>((rule.factor - 1) * 100 + 0.5)) + " %, in steps of " +
          spec::format_quantity(unit, rule.step) + ", at least " + spec::format_quantity(unit, rule.least);
 }
 
