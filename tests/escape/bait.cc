@@ -23,14 +23,18 @@
 #include <random>
 #include <sstream>
 
+#include "tests/support/host_snapshot.h"
+
 namespace helios::test {
 namespace {
 namespace fs = std::filesystem;
 
-std::string random_hex() {
+// Seven digits, a SysV key that everybody takes for a bait's.
+std::string random_mark() {
   std::random_device random;
   char text[16];
-  std::snprintf(text, sizeof text, "%07x", random() & 0xfffffff);
+  const long number = (kBaitKeyMark << kBaitKeyShift) | (random() & ((1U << kBaitKeyShift) - 1));
+  std::snprintf(text, sizeof text, "%07lx", number);
   return text;
 }
 
@@ -87,7 +91,7 @@ std::string read_all(const std::string& file) {
 }  // namespace
 
 Bait::Bait(const Scene& scene) : workspace_(scene.workspace()) {
-  const std::string mark = random_hex();
+  const std::string mark = random_mark();
   word = "secret-" + mark;
   secret_file = scene.outside() / "secret";
   scene.write(secret_file, word + "\n", 0600);

@@ -21,7 +21,8 @@ class Neighbours : public testing::TestWithParam<Pair> {};
 
 std::string mark_of(int number) {
   char text[16];
-  std::snprintf(text, sizeof text, "nb%06x%d", static_cast<unsigned>(getpid()) & 0xffffff, number);
+  const long low = (static_cast<long>(getpid()) << 1 | (number & 1)) & ((1L << kBaitKeyShift) - 1);
+  std::snprintf(text, sizeof text, "nb%07lx", kBaitKeyMark << kBaitKeyShift | low);  // a bait's SysV key
   return text;
 }
 

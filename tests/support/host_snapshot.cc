@@ -9,6 +9,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <regex>
 #include <sstream>
 #include <thread>
 
@@ -47,14 +48,27 @@ std::vector<std::string> cgroup_roots() {
   return roots;
 }
 
-// Groups of helios-run carry its name; those of other tests at work ("helios-test-…") are theirs to check.
+// Tests run side by side, beside other work of the host's: what a neighbour made or removed meanwhile is not ours.
+std::set<pid_t>& our_runs() {
+  static std::set<pid_t> pids;
+  return pids;
+}
+
+// A run's group carries its helios-run's pid: "helios-PID-…".
+bool is_a_neighbours_run(const std::string& group) {
+  static constexpr std::string_view kPrefix = "helios-";
+  const pid_t pid = group.rfind(kPrefix, 0) == 0 ? std::atoi(group.c_str() + kPrefix.size()) : 0;
+  return pid > 0 && !our_runs().contains(pid);
+}
+
+// Those of other tests at work ("helios-test-…") are theirs to check; "helios", which holds the runs, stays.
 void helios_groups(const fs::path& folder, int depth, Set* found) {
   std::error_code error;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
     if (!entry.is_directory(error)) continue;
     const std::string name = entry.path().filename();
-    if (name.rfind("helios-test-", 0) == 0) continue;
-    if (name.rfind("helios", 0) == 0) found->insert(entry.path());
+    if (name.rfind("helios-test-", 0) == 0 || is_a_neighbours_run(name)) continue;
+    if (name.rfind("helios-", 0) == 0) found->insert(entry.path());
     if (depth > 0) helios_groups(entry.path(), depth - 1, found);
   }
 }
@@ -73,6 +87,7 @@ Set sysv() {
       std::istringstream fields(line);
       std::string key, id;
       fields >> key >> id;
+      if (std::atol(key.c_str()) >> kBaitKeyShift == kBaitKeyMark) continue;  // bait of an escape test
       found.insert(std::string(kind) + " " + key + " " + id);
     }
   }
@@ -82,7 +97,10 @@ Set sysv() {
 Set names_in(const fs::path& folder) {
   Set found;
   std::error_code error;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) found.insert(entry.path().filename());
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
+    const std::string name = entry.path().filename();
+    if (name.rfind("bait-", 0) != 0 && name.rfind("nbb", 0) != 0) found.insert(name);
+  }
   return found;
 }
 
@@ -175,11 +193,15 @@ std::vector<std::string> differences(const HostSnapshot& before, const HostSnaps
     const Set& now = after.things.at(kind);
     for (const std::string& thing : now)
       if (!then.contains(thing)) found.push_back(kind + ": " + thing);
+    // Groups and folders that go were a neighbour's, or a killed run's that the next one cleared.
+    if (kind == "cgroup" || kind == "tmp" || kind == "run") continue;
     for (const std::string& thing : then)
       if (!now.contains(thing)) found.push_back("gone " + kind + ": " + thing);
   }
   return found;
 }
+
+void note_run(pid_t pid) { our_runs().insert(pid); }
 
 void become_subreaper() { prctl(PR_SET_CHILD_SUBREAPER, 1); }
 

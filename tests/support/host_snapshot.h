@@ -21,6 +21,13 @@ struct HostSnapshot {
 
 [[nodiscard]] HostSnapshot take_host_snapshot();
 
+/// This process started `pid`: a group that bears its number is then ours to miss. [one thread]
+void note_run(pid_t pid);
+
+/// SysV keys of baits (tests/escape) look so: 0x0bXXXXXX. Their makers check and remove them.
+inline constexpr int kBaitKeyShift = 24;
+inline constexpr long kBaitKeyMark = 0x0b;
+
 /// "kind: thing" for everything in `after` that is not in `before`, and "gone kind: thing" for the reverse.
 [[nodiscard]] std::vector<std::string> differences(const HostSnapshot& before, const HostSnapshot& after);
 

@@ -18,6 +18,8 @@
 #include <sstream>
 #include <thread>
 
+#include "tests/support/host_snapshot.h"
+
 namespace helios::test {
 namespace {
 using Clock = std::chrono::steady_clock;
@@ -174,6 +176,7 @@ Running::Running(const Invocation& what) : started_(Clock::now()), deadline_(sta
     execve(argv_list[0], argv_list.data(), env_list.data());
     give_up(argv_list[0]);
   }
+  note_run(pid_);
   pidfd_ = static_cast<int>(syscall(SYS_pidfd_open, pid_, 0));
   if (pidfd_ < 0) give_up("pidfd_open");
 }

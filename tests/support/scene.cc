@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <fstream>
 
 namespace helios::test {
@@ -11,7 +12,8 @@ namespace {
 namespace fs = std::filesystem;
 
 fs::path fresh_folder() {
-  std::string name = "/tmp/helios-test-XXXXXX";
+  const char* folder = std::getenv("TMPDIR");
+  std::string name = std::string(folder != nullptr ? folder : "/tmp") + "/helios-test-XXXXXX";
   if (mkdtemp(name.data()) == nullptr) ADD_FAILURE() << "mkdtemp: " << strerror(errno);
   chmod(name.c_str(), 0755);
   return name;
