@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/helios-run/commands/command.h"
-#include "apps/helios-run/explanation.h"
+#include "apps/helios-run/filter_check.h"
 #include "apps/helios-run/stdio.h"
 #include "apps/helios-run/suggest.h"
 #include "apps/helios-run/text.h"
@@ -110,38 +110,33 @@ struct Verdict {
   Lines notes;
 };
 
-Result<Verdict> validate_filter(const std::string& json, bool strict, bool nested, const auto& place) {
+Result<Verdict> validate_profile(const std::string& file, const std::string& json) {
   auto unknown = isolated::unknown_syscalls(json);
-  if (!unknown) return fail(unknown.error());
-  Verdict verdict;
-  for (const std::string& line : *unknown) {
-    const std::size_t colon = line.find(": ");
-    const std::string placed = place(line.substr(0, colon)) + line.substr(colon);
-    if (strict) return fail(ErrorCode::invalid_policy, placed);
-    verdict.notes.push_back(placed + " (skipped, as Docker does)");
-  }
-  isolated::FilterEnvironment environment;
-  environment.nested_user_namespaces = nested;
-  auto program = isolated::compile_seccomp(json, environment);
-  if (!program) return fail(program.error());
-  verdict.line = std::to_string(program->allowed_calls) + " system calls";
+  if (!unknown) return fail(unknown.error().while_doing(file));
+  auto program = isolated::compile_seccomp(json, {});
+  if (!program) return fail(program.error().while_doing(file));
+  Verdict verdict{file + ": a seccomp profile, good for \"seccomp\": \"FILE\" in a policy; " +
+                      std::to_string(program->allowed_calls) + " system calls",
+                  {}};
+  for (const std::string& line : *unknown) verdict.notes.push_back(file + ": " + line + " (skipped, as Docker does)");
   return verdict;
 }
 
 Result<Verdict> validate_one(const std::string& name) {
   if (auto text = sys::read_trusted(name, kMaxFile, ErrorCode::invalid_policy); text && is_bare_profile(*text)) {
-    auto verdict = validate_filter(*text, false, false, [&](const std::string& at) { return name + ": " + at; });
-    if (!verdict) return fail(verdict.error().while_doing(name));
-    verdict->line = name + ": a seccomp profile, good for \"seccomp\": \"FILE\" in a policy: " + verdict->line;
-    return verdict;
+    return validate_profile(name, *text);
   }
   auto p = policy::load_policy(name, policy_dirs());
   if (!p) return fail(p.error());
-  const bool own = place_in_filter(*p, "/defaultAction").find(": /seccomp/") != std::string::npos;
-  auto verdict = validate_filter(p->profile.seccomp_json, own, p->profile.nested_user_namespaces,
-                                 [&](const std::string& at) { return place_in_filter(*p, at); });
-  if (!verdict) return fail(verdict.error().while_doing(p->path));
-  verdict->line = p->path + ": valid; " + verdict->line;
+  auto misspelt = misspelt_calls(*p);
+  if (!misspelt) return fail(misspelt.error());
+  if (!misspelt->empty() && has_own_filter(*p)) return fail(ErrorCode::invalid_policy, misspelt->front());
+  isolated::FilterEnvironment environment;
+  environment.nested_user_namespaces = p->profile.nested_user_namespaces;
+  auto program = isolated::compile_seccomp(p->profile.seccomp_json, environment);
+  if (!program) return fail(program.error().while_doing(p->path));
+  Verdict verdict{p->path + ": valid; " + std::to_string(program->allowed_calls) + " system calls", {}};
+  for (const std::string& line : *misspelt) verdict.notes.push_back(line + " (skipped, as Docker does)");
   return verdict;
 }
 

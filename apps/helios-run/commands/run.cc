@@ -5,6 +5,7 @@
 
 #include "apps/helios-run/commands/command.h"
 #include "apps/helios-run/explanation.h"
+#include "apps/helios-run/filter_check.h"
 #include "apps/helios-run/load_job.h"
 #include "apps/helios-run/stdio.h"
 #include "apps/helios-run/text.h"
@@ -65,6 +66,7 @@ Result<int> run_chunk(Invocation& in, Log& log) {
   if (!job) return fail(job.error());
   auto policy = policy::load_policy(s.policy, policy_dirs());
   if (!policy) return fail(policy.error());
+  if (auto ok = check_new_filter(*policy, around->cache_dir); !ok) return fail(ok.error());
 
   auto signals = CancelSignals::install();
   if (!signals) return fail(signals.error());
