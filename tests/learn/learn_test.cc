@@ -142,7 +142,7 @@ TEST_P(Learn, AProgramThatIsNotThereLeavesNothing) {
 }
 
 INSTANTIATE_TEST_SUITE_P(As, Learn, testing::ValuesIn(able_identities()),
-                         [](const auto& info) { return info.param.name; });
+                         [](const auto& one) { return one.param.name; });
 
 }  // namespace
 }  // namespace helios::test
