@@ -1,7 +1,8 @@
 // `fault_injector record FILE -- CMD…` writes down every system call of CMD and its children, one line each:
 // "PROCESS CALL ORDINAL RESULT ARG0 ARG1", up to and with the first program that a child other than the runner's own
 // helpers executes by path: the command. `fault_injector fail PROCESS CALL ORDINAL ERRNO FILE -- CMD…` makes that one
-// call fail, once, without it being made, and writes "reached" into FILE. Its exit status is CMD's.
+// call fail, once, without it being made, and writes "reached" into FILE. FILE begins with CMD's pid; the exit status
+// is CMD's.
 //
 // As `strace -f --inject=CALL:error=ERRNO:when=ORDINAL` does it, but for one process: strace counts in each process
 // from the start and fails the call in all of them, so that what comes late in a child could never be reached alone:
@@ -168,5 +169,6 @@ int main(int argc, char** argv) {
     ::execv(argv[words + 1], argv + words + 1);
     give_up(argv[words + 1]);
   }
+  ::dprintf(report, "%d\n", pid);  // first of all: whose groups the caller has to look for
   return Injector(record, target, report).trace(pid);
 }
