@@ -28,7 +28,7 @@ void add_own(Execution& x, Sandbox& sandbox, const LaunchPlan& p) {
   x.used = sandbox.used();
   x.survivors = sandbox.survivors();
   x.survivor_count = sandbox.survivor_count();
-  if (!sandbox.counts_denials()) {
+  if (!sandbox.counts_denials() && !sandbox.not_started()) {
     x.notes.emplace_back(
         "refused system calls are not counted: another program already listens to this process tree's "
         "filter");
@@ -61,8 +61,8 @@ Result<Execution> run_it(const ExecutionRequest& r, const LaunchPlan& p, Host& h
                                                              host, {sandbox.started_ns(), *disk});
     end = seen.end_ns;
     x = supervise::finish(facts, seen);
-    add_own(x, sandbox, p);
   }
+  add_own(x, sandbox, p);
   x.notes.insert(x.notes.end(), p.notes.begin(), p.notes.end());
   launched->reset();  // before the groups: a namespace that still dies keeps them busy
   supervise::conclude(x, g, p.placement, end);

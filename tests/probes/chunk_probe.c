@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -12,6 +13,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/wait.h>
@@ -417,6 +419,19 @@ static int do_grow_file(char** arg) {
   return 0;
 }
 
+// loopback: a server and its client on 127.0.0.1, both in this process
+static int do_loopback(char** arg) {
+  (void)arg;
+  struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  socklen_t size = sizeof to;
+  int server = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (server < 0 || bind(server, (struct sockaddr*)&to, size) || listen(server, 1)) die("listen");
+  if (getsockname(server, (struct sockaddr*)&to, &size)) die("getsockname");
+  int client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (client < 0 || connect(client, (struct sockaddr*)&to, size)) die("connect");
+  return accept(server, NULL, NULL) < 0;
+}
+
 static const struct {
   const char* name;
   int (*run)(char** arg);
@@ -450,6 +465,7 @@ static const struct {
     {"burn-by-killed-children", do_burn_by_killed_children},
     {"place", do_place},
     {"grow-file", do_grow_file},
+    {"loopback", do_loopback},
 };
 
 int main(int argc, char** argv) {
