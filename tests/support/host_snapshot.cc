@@ -121,13 +121,12 @@ Set ours_in(const fs::path& folder) {
   return found;
 }
 
-// Runs own folders and tokens there. A lock file is made once and stays; it holds nothing.
+// Runs own folders and tokens there. `uids`, in which ranges are locked, is made once and stays; it holds nothing.
 Set run_folder() {
   Set found;
   std::error_code error;
   for (const fs::directory_entry& entry : fs::recursive_directory_iterator("/run/helios", error))
-    if (!entry.is_directory(error) && entry.path().filename().string().find("lock") == std::string::npos)
-      found.insert(entry.path());
+    if (!entry.is_directory(error) && entry.path().filename() != "uids") found.insert(entry.path());
   return found;
 }
 
