@@ -349,8 +349,12 @@ std::uint64_t RunGroup::population() const { return pids_in(paths()).size(); }
 
 Status RunGroup::remove() {
   const auto deadline = Clock::now() + kRemovePatience;
-  if (!directories_.empty()) (void)wait_until_empty(kRemovePatience);
+  // As a rule everything has ended and each goes at once; who is still inside is only looked for when one does not.
+  const bool gone = std::all_of(directories_.begin(), directories_.end(),
+                                [](const Directory& d) { return ::rmdir(d.path.c_str()) == 0 || errno == ENOENT; });
+  if (!gone) (void)wait_until_empty(kRemovePatience);
   Status status;
+  if (gone) directories_.clear();
   for (const auto& directory : directories_) {
     const auto left = remove_tree(directory.path, deadline);
     if (left.path.empty() || !status) continue;

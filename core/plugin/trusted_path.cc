@@ -73,7 +73,7 @@ class Walk {
     const std::string next = at_ == "/" ? "/" + name : at_ + "/" + name;
     struct stat st {};
     if (::lstat(next.c_str(), &st) != 0) return missing(next, errno);
-    if (S_ISDIR(st.st_mode)) return enter(next);
+    if (S_ISDIR(st.st_mode)) return enter(next, st);
     if (others_can_write_) {
       return refuse(asked_, at_ + " writable by others (mode " + octal(mode_) + ")",
                     "a folder that only root or uid " + std::to_string(::geteuid()) + " can write",
@@ -99,6 +99,10 @@ class Walk {
   Status enter(const std::string& folder) {
     struct stat st {};
     if (::lstat(folder.c_str(), &st) != 0) return missing(folder, errno);
+    return enter(folder, st);
+  }
+
+  Status enter(const std::string& folder, const struct stat& st) {
     if (auto owned = check_owner(folder, st); !owned) return owned;
     others_can_write_ = (st.st_mode & (S_IWGRP | S_IWOTH)) != 0;
     if (others_can_write_ && (st.st_mode & S_ISVTX) == 0) {

@@ -22,10 +22,9 @@ Result<UniqueFd> open_file(const std::string& path, int flags, unsigned mode) {
 }
 
 Result<std::string> read_fd(int fd, std::size_t max_bytes) {
+  constexpr std::size_t kSmall = 4096;  // what /proc and control groups hold; only beyond it is the size asked for
   std::string out;
-  struct stat st {};
-  const bool sized = ::fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0;
-  std::size_t step = sized ? static_cast<std::size_t>(st.st_size) + 1 : 4096;
+  std::size_t step = kSmall;
   for (;;) {
     const std::size_t have = out.size();
     out.resize(std::min(have + step, max_bytes + 1));
@@ -40,7 +39,11 @@ Result<std::string> read_fd(int fd, std::size_t max_bytes) {
     if (out.size() > max_bytes) {
       return fail(ErrorCode::io, "larger than the bound of " + std::to_string(max_bytes) + " bytes");
     }
-    step = std::max<std::size_t>(4096, out.size());
+    step = std::max(kSmall, out.size());
+    if (struct stat st{}; have == 0 && out.size() == kSmall && ::fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+                          st.st_size > static_cast<off_t>(kSmall)) {
+      step = static_cast<std::size_t>(st.st_size) - kSmall + 1;
+    }
   }
 }
 

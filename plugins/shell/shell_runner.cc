@@ -122,8 +122,9 @@ class ShellTarget final : public supervise::Target {
       if (!reaped_) sys::kill_child(child_);
       return;
     }
+    if (empty_) return;
     if (reaped_ && survivors_.empty()) name_survivors();
-    (void)group_->kill();
+    empty_ = group_->kill() && reaped_;  // nothing can be born in it any more
   }
   [[nodiscard]] std::optional<std::uint64_t> cpu_us() override {
     if (group_ == nullptr) return std::nullopt;
@@ -139,12 +140,14 @@ class ShellTarget final : public supervise::Target {
  private:
   void name_survivors() {
     survivors_ = group_->members(32);
+    if (survivors_.empty()) return;
     survivor_count_ = std::max<std::uint64_t>(group_->population(), survivors_.size());
   }
 
   sys::Child child_;
   cgroup::RunGroup* group_;
   bool reaped_{false};
+  bool empty_{false};
   sys::Reaped usage_;
   std::vector<Survivor> survivors_;
   std::uint64_t survivor_count_{0};
