@@ -1,7 +1,9 @@
 /// Races whole processes: every contender is started in turn (A B C A B C …), so that whatever else the machine does
-/// falls on all alike. Before each shot it waits, for a few milliseconds at most, until the machine is calm.
+/// falls on all alike. Before each shot it sleeps a little, so that what the kernel still clears away of the last one
+/// (a network namespace takes it milliseconds) is not the next one's cost, and then waits, for a few milliseconds at
+/// most, until the machine is calm.
 ///
-///   race PLAN.json [-n ROUNDS] [--warmup N] [--calm-ms N] [--max-seconds S] [--json FILE]
+///   race PLAN.json [-n ROUNDS] [--warmup N] [--settle-ms N] [--calm-ms N] [--max-seconds S] [--json FILE]
 ///
 /// PLAN.json: {"contenders": [{"name": "bwrap", "argv": ["bwrap", …], "cwd": "/", "env": ["A=1"], "fds": {"9": "FILE"},
 ///             "without": "/sys/fs/cgroup/unified", "exit": 0, "value": true}], "against": "bwrap"}
@@ -237,7 +239,7 @@ std::vector<double> ratios(const Contender& c, const Contender& base) {
 struct Options {
   std::string plan, json_file;
   unsigned rounds{100}, warmup{3};
-  double calm_ms{4}, max_seconds{600};
+  double settle_ms{20}, calm_ms{4}, max_seconds{600};
 };
 
 Options parse_options(int argc, char** argv) {
@@ -256,6 +258,8 @@ Options parse_options(int argc, char** argv) {
       o.warmup = static_cast<unsigned>(std::atoi(v));
     } else if (a == "--calm-ms") {
       o.calm_ms = std::atof(v);
+    } else if (a == "--settle-ms") {
+      o.settle_ms = std::atof(v);
     } else if (a == "--max-seconds") {
       o.max_seconds = std::atof(v);
     } else if (a == "--json") {
@@ -276,6 +280,7 @@ void run_rounds(std::vector<Contender>& contenders, const Options& o) {
   for (unsigned round = 0; round < o.warmup + o.rounds; ++round) {
     if (now_us() - begin > o.max_seconds * 1e6 && round > o.warmup) break;
     for (std::size_t i = 0; i < contenders.size(); ++i) {
+      ::usleep(static_cast<useconds_t>(o.settle_ms * 1000));
       wait_for_calm(o.calm_ms * 1000);
       const Shot s = starters[i]->shoot(number++);
       if (round >= o.warmup) contenders[i].shots.push_back(s);
