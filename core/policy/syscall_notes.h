@@ -22,8 +22,6 @@ inline constexpr std::string_view kSurface = "a frequent way into the kernel tha
 /// Refused while learning. What chunk needs one, its author has to allow by hand, knowing why.
 inline constexpr std::array kDangerous{
     SyscallNote{"mount", kMounts},
-    SyscallNote{"sysinfo", "ask how much memory there is"},
-    SyscallNote{"timerfd_create", "make a timer"},
     SyscallNote{"umount2", kMounts},
     SyscallNote{"pivot_root", kMounts},
     SyscallNote{"chroot", kMounts},
@@ -49,7 +47,6 @@ inline constexpr std::array kDangerous{
     SyscallNote{"perf_event_open", kOthers},
     SyscallNote{"add_key", kKeys},
     SyscallNote{"request_key", kKeys},
-    SyscallNote{"inotify_add_watch", "watch files for changes"},
     SyscallNote{"keyctl", kKeys},
     SyscallNote{"name_to_handle_at", kHandles},
     SyscallNote{"open_by_handle_at", kHandles},
@@ -93,6 +90,7 @@ inline constexpr std::array kPurposes{
     SyscallNote{"eventfd2", "wake another thread"},
     SyscallNote{"fchmodat2", "change a file's mode"},
     SyscallNote{"fork", "create a process"},
+    SyscallNote{"inotify_add_watch", "watch files for changes"},
     SyscallNote{"inotify_init1", "watch files for changes"},
     SyscallNote{"io_uring_setup", "make calls through a queue that no filter sees"},
     SyscallNote{"ioctl", "control a device or descriptor"},
@@ -129,6 +127,8 @@ inline constexpr std::array kPurposes{
     SyscallNote{"socket", "make a socket"},
     SyscallNote{"socketpair", "make two connected sockets"},
     SyscallNote{"symlink", "make a symbolic link"},
+    SyscallNote{"sysinfo", "ask how much memory there is"},
+    SyscallNote{"timerfd_create", "make a timer"},
     SyscallNote{"umount2", "unmount a file system"},
     SyscallNote{"unlink", "remove a file"},
     SyscallNote{"unshare", "make namespaces"},

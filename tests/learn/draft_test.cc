@@ -64,6 +64,23 @@ TEST(Fit, HasAMarginAndSteps) {
 }
 
 #if defined(__x86_64__)
+TEST(LearningProfile, RefusesNothingThatAShippedPolicyAllows) {
+  const auto learning = isolated::compile_seccomp(learning_profile(), {});
+  ASSERT_TRUE(learning);
+  for (const char* name : {"default", "render", "compute", "strict"}) {
+    const auto policy = load_policy(name, {HELIOS_SOURCE_DIR "/policies"});
+    ASSERT_TRUE(policy) << policy.error().message;
+    const auto profile = nlohmann::json::parse(policy->profile.seccomp_json);
+    for (const auto& rule : profile["syscalls"]) {
+      if (rule["action"] != "SCMP_ACT_ALLOW" || rule.contains("args")) continue;
+      for (const auto& call : rule["names"]) {
+        if (isolated::syscall_number(call) < 0) continue;
+        EXPECT_NE(answer(*learning, call), SECCOMP_RET_ERRNO) << call << " in " << name;
+      }
+    }
+  }
+}
+
 TEST(LearningProfile, LetsTheBaseThroughRecordsTheRestAndRefusesWhatIsDangerous) {
   const auto program = isolated::compile_seccomp(learning_profile(), {.strict_names = true});
   ASSERT_TRUE(program) << program.error().message;
