@@ -156,6 +156,7 @@ std::string result_text(const WorkerResult& r) {
   for (const std::string& note : r.execution.notes) text += line("note", one_line(note));
   text += stream("stdout", r.out);
   if (!r.success) text += stream("stderr", r.err);
+  if (!r.bottleneck.empty()) text += line("held by", r.bottleneck);
   if (!r.success && r.retry != Retry::never) text += line("retry", spec::name(r.retry));
   if (r.success && r.err.bytes > 0)
     text += line("stderr", human_bytes(static_cast<double>(r.err.bytes)) + ", not shown");

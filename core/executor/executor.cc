@@ -12,6 +12,7 @@
 #include "core/executor/environment.h"
 #include "core/executor/named_folder.h"
 #include "core/executor/output_contract.h"
+#include "core/executor/bottleneck.h"
 #include "core/executor/verdict.h"
 #include "core/spec/command_line.h"
 
@@ -90,6 +91,7 @@ void conclude(WorkerResult& result) {
   result.exit_code = exit_code_of(end);
   result.success = end.reason == Reason::exited && result.exit_code == 0;
   result.retry = retry_of(end);
+  result.bottleneck = bottleneck_of(result.execution);
 }
 
 void note_incomplete_copy(WorkerResult& result, const OutputCollector& stream, std::string_view name) {

@@ -220,6 +220,7 @@ std::string to_json(const WorkerResult& result, int indent) {
   write_host(out, result.host);
   write_denied(out, result.execution.denied);
   write_survivors(out, result.execution);
+  write_optional(out, "bottleneck", result.bottleneck);
   if (!result.execution.notes.empty()) {
     out.key("notes");
     write_strings(out, result.execution.notes);

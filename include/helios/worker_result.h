@@ -49,6 +49,7 @@ struct WorkerResult {
   std::string started_at;      ///< RFC 3339, UTC, milliseconds
   Execution execution;
   Retry retry{Retry::never};
+  std::string bottleneck;      ///< what held it back, in one line; empty: nothing stands out
   std::string runner;
   std::string runner_version;
   std::string policy;

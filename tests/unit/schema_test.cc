@@ -67,6 +67,7 @@ TEST(WorkerResultSchema, DescribesTheFullestAndTheEmptiestResult) {
   result.execution.denied = {{"ptrace", 101, 1, "EPERM", "0x0", "gdb"}};
   result.execution.survivors = {{42, "sleep"}};
   result.execution.isolation = {"user"};
+  result.bottleneck = "throttled for 63 % of its run time: raise cpus";
   result.execution.notes = {"note"};
   result.output = OutputFile{"o", true, 1, "ab", "problem"};
   EXPECT_EQ(problem("worker-result.schema.json", nlohmann::json::parse(to_json(result))), "");

@@ -42,6 +42,7 @@ WorkerResult whole_result() {
   r.execution.denied = {{"ptrace", 101, 3, "EPERM", "0x0", "gdb"}};
   r.execution.survivors = {{42, "sleep"}};
   r.execution.survivor_count = 7;
+  r.bottleneck = "throttled";
   r.execution.notes = {"weaker"};
   return r;
 }
@@ -62,12 +63,12 @@ TEST(WorkerResultJson, WritesEveryPartInItsOrder) {
       R"("stderrTruncated":false},"output":{"path":"chunk_0.mp4","exists":true,"bytes":1048576,"sha256":"cd"},)"
       R"("host":{"kernel":"6.1.0","cgroup":"v2","cpus":2},"denied":[{"syscall":"ptrace","count":3,"errno":"EPERM",)"
       R"("number":101,"args":"0x0","process":"gdb"}],"survivors":[{"pid":42,"name":"sleep"}],"survivorCount":7,)"
-      R"("notes":["weaker"]})");
+      R"("bottleneck":"throttled","notes":["weaker"]})");
 }
 
 TEST(WorkerResultJson, LeavesOutWhatIsNotThere) {
   const auto json = nlohmann::json::parse(to_json(WorkerResult{}));
-  for (const char* key : {"chunkId", "output", "denied", "survivors", "survivorCount", "notes"}) {
+  for (const char* key : {"chunkId", "output", "denied", "survivors", "survivorCount", "bottleneck", "notes"}) {
     EXPECT_FALSE(json.contains(key)) << key;
   }
   EXPECT_EQ(json.at("termination"), nlohmann::json::parse(R"({"reason":"exited","retry":"never"})"));

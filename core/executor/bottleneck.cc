@@ -1,0 +1,66 @@
+#include "core/executor/bottleneck.h"
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+
+namespace helios {
+namespace {
+
+constexpr double kShortestMs = 100;   // below, start-up noise is all there is
+constexpr double kWorthTelling = 10;  // percent of the run time
+constexpr double kNearLimit = 10;     // percent left of a limit
+
+struct Candidate {
+  double weight{0};  // percent of the run lost, or 100 minus what was left of a limit
+  std::string text;
+};
+
+std::string percent(double p) { return std::to_string(static_cast<int>(std::lround(p))) + " %"; }
+
+void consider(std::optional<Candidate>& worst, double weight, std::string text) {
+  if (!worst || weight > worst->weight) worst = Candidate{weight, std::move(text)};
+}
+
+std::optional<std::uint64_t> limit_in_force(const Execution& x, Limit limit) {
+  for (const LimitReceipt& l : x.limits) {
+    if (l.limit == limit) return l.effective;
+  }
+  return std::nullopt;
+}
+
+/// How long it waited, as a share of the run. Sums over processors are cut at the whole.
+void consider_waiting(std::optional<Candidate>& worst, const Execution& x, Figure figure, double duration,
+                      const char* before, const char* after) {
+  const auto waited = x.usage.get(figure);
+  if (!waited) return;
+  const double share = std::min(100.0, *waited / duration * 100);
+  if (share >= kWorthTelling) consider(worst, share, before + percent(share) + after);
+}
+
+void consider_nearness(std::optional<Candidate>& worst, const Execution& x, Figure figure, Limit limit,
+                       const char* what) {
+  const auto peak = x.usage.get(figure);
+  const auto most = limit_in_force(x, limit);
+  if (!peak || !most || *most == 0) return;
+  const double left = std::max(0.0, 100 - *peak / static_cast<double>(*most) * 100);
+  if (left <= kNearLimit) consider(worst, 100 - left, percent(left) + " below the " + what + " limit at its peak");
+}
+
+}  // namespace
+
+std::string bottleneck_of(const Execution& x) {
+  const double duration = x.usage.get(Figure::duration_ms).value_or(0);
+  if (duration < kShortestMs) return "";
+  std::optional<Candidate> worst;
+  consider_waiting(worst, x, Figure::throttled_ms, duration, "throttled for ", " of its run time: raise cpus");
+  consider_waiting(worst, x, Figure::pressure_memory_ms, duration, "waited for memory ",
+                   " of its run time: raise memory");
+  consider_waiting(worst, x, Figure::pressure_io_ms, duration, "waited for input and output ", " of its run time");
+  consider_waiting(worst, x, Figure::pressure_cpu_ms, duration, "waited for a processor ", " of its run time");
+  consider_nearness(worst, x, Figure::peak_memory_bytes, Limit::memory, "memory");
+  consider_nearness(worst, x, Figure::peak_processes, Limit::processes, "process");
+  return worst ? worst->text : "";
+}
+
+}  // namespace helios

@@ -1,0 +1,53 @@
+#include "core/executor/bottleneck.h"
+
+#include <gtest/gtest.h>
+
+namespace helios {
+namespace {
+
+Execution lasting(double ms) {
+  Execution x;
+  x.usage.set(Figure::duration_ms, ms, "clock");
+  return x;
+}
+
+TEST(Bottleneck, NamesThrottlingAsAShareOfTheRun) {
+  Execution x = lasting(1000);
+  x.usage.set(Figure::throttled_ms, 630, "cgroup");
+  EXPECT_EQ(bottleneck_of(x), "throttled for 63 % of its run time: raise cpus");
+}
+
+TEST(Bottleneck, CutsWhatIsSummedOverProcessorsAtTheWhole) {
+  Execution x = lasting(1000);
+  x.usage.set(Figure::throttled_ms, 3000, "cgroup");
+  EXPECT_EQ(bottleneck_of(x), "throttled for 100 % of its run time: raise cpus");
+}
+
+TEST(Bottleneck, NamesALimitThatWasNearlyReached) {
+  Execution x = lasting(1000);
+  x.limits = {{Limit::memory, 1000, 1000, "cgroup"}};
+  x.usage.set(Figure::peak_memory_bytes, 970, "cgroup");
+  EXPECT_EQ(bottleneck_of(x), "3 % below the memory limit at its peak");
+}
+
+TEST(Bottleneck, TellsTheWorstOnly) {
+  Execution x = lasting(1000);
+  x.usage.set(Figure::throttled_ms, 200, "cgroup");
+  x.usage.set(Figure::pressure_memory_ms, 500, "cgroup");
+  EXPECT_EQ(bottleneck_of(x), "waited for memory 50 % of its run time: raise memory");
+}
+
+TEST(Bottleneck, SaysNothingOfShortRunsSmallSharesAndWhatWasNotMeasured) {
+  EXPECT_EQ(bottleneck_of(lasting(1000)), "");
+  Execution brief = lasting(99);
+  brief.usage.set(Figure::throttled_ms, 99, "cgroup");
+  EXPECT_EQ(bottleneck_of(brief), "");
+  Execution little = lasting(1000);
+  little.usage.set(Figure::throttled_ms, 99, "cgroup");
+  little.limits = {{Limit::memory, 1000, std::nullopt, "degraded"}};
+  little.usage.set(Figure::peak_memory_bytes, 999, "cgroup");
+  EXPECT_EQ(bottleneck_of(little), "");
+}
+
+}  // namespace
+}  // namespace helios
