@@ -42,6 +42,15 @@ short waiting(int listener) {
   return ::poll(&p, 1, 0) > 0 ? p.revents : short{0};
 }
 
+/// False: the caller still waits for its answer. Without a listener the kernel refuses it, and all that follow.
+bool respond(int listener, seccomp_notif_resp& response) {
+  int r;
+  do {
+    r = ::ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &response);
+  } while (r != 0 && errno == EINTR);
+  return r == 0 || errno == ENOENT;  // it is gone
+}
+
 }  // namespace
 
 Denial& Denials::entry(std::int64_t number, std::uint32_t arch, const std::string& error) {
@@ -93,7 +102,7 @@ std::optional<std::string> Denials::answer() {
     learner_->record(in.notification, listener_.get());
     out.response.id = in.notification.id;
     out.response.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
-    (void)::ioctl(listener_.get(), SECCOMP_IOCTL_NOTIF_SEND, &out.response);
+    if (!respond(listener_.get(), out.response)) listener_.reset();
     return std::nullopt;
   }
   const bool is_errno = (action & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_ERRNO;
@@ -106,7 +115,7 @@ std::optional<std::string> Denials::answer() {
   if (!is_errno) return d.syscall + "(" + d.args + ") by " + d.process + " is fatal under this policy";
   out.response.id = in.notification.id;
   out.response.error = -error;
-  (void)::ioctl(listener_.get(), SECCOMP_IOCTL_NOTIF_SEND, &out.response);
+  if (!respond(listener_.get(), out.response)) listener_.reset();
   return std::nullopt;
 }
 

@@ -74,7 +74,10 @@ void send(const InitReport& report, int fd = -1) {
     message.control = &control;
     message.control_size = sizeof control;
   }
-  while (call(__NR_sendmsg, kControlFd, &message, kMsgNoSignal) == -kEintr) {
+  constexpr int kEnomem = 12, kTries = 100;  // memory may be short for a moment, and this must be heard
+  for (int i = 0; i < kTries; ++i) {
+    const long r = call(__NR_sendmsg, kControlFd, &message, kMsgNoSignal);
+    if (r != -kEintr && r != -kEnomem) return;
   }
 }
 
