@@ -26,6 +26,7 @@ namespace helios::isolated {
 namespace {
 
 constexpr std::size_t kMaxUses = 20'000;  // a hostile command could name paths without end
+constexpr std::size_t kMaxCalls = 1024;   // or numbers that no call has
 constexpr std::size_t kMaxLinks = 40;     // in one path, as the kernel has it
 constexpr std::int64_t kMeasureEveryNs = 20'000'000;
 constexpr std::size_t kPage = 4096;
@@ -176,6 +177,7 @@ Learner::Call& Learner::call_of(const seccomp_data& data) {
   const std::uint64_t key = std::uint64_t{data.arch} << 32 | static_cast<std::uint32_t>(data.nr);
   const auto known = calls_.find(key);
   if (known != calls_.end()) return known->second;
+  if (calls_.size() >= kMaxCalls) return others_;
   Call call;
   call.use = {"syscall", syscall_name(data.nr, data.arch), arguments_of(data), 0};
   if (call.use.name == "socket" || call.use.name == "socketpair") call.special = Call::Special::socket;
@@ -241,7 +243,9 @@ void Learner::record_path(const PathArgument& argument, const seccomp_notif& n, 
   }
   // Its number could be another process's by now; then what was read is another's, too.
   if (::ioctl(listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &n.id) != 0) return;
+  const bool first = !root_;
   if (!open_root(n.pid)) return;
+  if (first && ::ioctl(listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &n.id) != 0) return finish();
   if (path == "/etc/ld.so.cache") record_program(n.pid);
   walk(path, kind);
 }
@@ -325,6 +329,7 @@ std::vector<Use> Learner::take() {
   uses.push_back({"peak", "tmp", "", tmp_peak_});
   uses.push_back({"peak", "shm", "", shm_peak_});
   if (!unseen_.empty()) uses.push_back({"unseen", "paths", unseen_, 1});
+  if (others_.use.count != 0) uses.push_back({"unseen", "calls", "beyond the first 1024 kinds", others_.use.count});
   if (dropped_ != 0)
     uses.push_back({"unseen", "paths", std::to_string(dropped_) + " uses beyond the first 20000 paths", dropped_});
   return uses;

@@ -48,6 +48,7 @@ class Learner {
   void measure();
 
   std::unordered_map<std::uint64_t, Call> calls_;
+  Call others_;                                              ///< of more kinds than a kernel has
   std::map<std::pair<std::string, std::string>, Use> uses_;  ///< by kind and name
   std::uint64_t dropped_{0};
   sys::UniqueFd root_, tmp_, shm_;
