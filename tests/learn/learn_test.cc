@@ -141,6 +141,23 @@ TEST_P(Learn, AProgramThatIsNotThereLeavesNothing) {
   EXPECT_FALSE(std::filesystem::exists(draft("none.json")));
 }
 
+TEST_P(Learn, NumbersThatNoCallHasDoNotFillTheMemory) {
+  const Finished learned =
+      learn({"-o", draft("odd.json")}, {"perl", "-e", "syscall(100000 + $_) for 0 .. 2999; print \"over\\n\""});
+  ASSERT_EQ(learned.exit_code, 0) << learned.describe();
+  EXPECT_THAT(learned.err, HasSubstr("beyond the first 1024 kinds"));
+  EXPECT_LT(std::filesystem::file_size(draft("odd.json")), 20'000U) << "a number without a name is not in the draft";
+}
+
+TEST_P(Learn, ARunExplainsItself) {
+  Invocation start = scene_.command("isolated", {"--explain"}, {"cat", "/etc/os-release"});
+  const Finished f = run_to_end(start);
+  EXPECT_EQ(f.exit_code, 1) << f.describe();
+  EXPECT_TRUE(f.has_result()) << "stdout holds the result and nothing else";
+  EXPECT_THAT(f.err, HasSubstr("/etc/os-release was not found: it is outside the sandbox's view"));
+  EXPECT_THAT(f.err, HasSubstr("--ro-bind /etc/os-release"));
+}
+
 INSTANTIATE_TEST_SUITE_P(As, Learn, testing::ValuesIn(able_identities()),
                          [](const auto& one) { return one.param.name; });
 
