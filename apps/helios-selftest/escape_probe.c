@@ -273,7 +273,10 @@ static int open_for_writing(char** arg) {
   for (; *arg; ++arg) {
     int fd = open(*arg, O_WRONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0 && errno != ETXTBSY) continue;
+    struct stat st;
+    int masked = fd >= 0 && fstat(fd, &st) == 0 && S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3);
     if (fd >= 0) close(fd);
+    if (masked) continue;  // /dev/null lies over it
     return escaped(*arg);
   }
   return stopped("open for writing");
