@@ -206,6 +206,12 @@ Status set_capture(Settings& s, std::string_view text) {
   return store(std::move(n), s.run.capture_bytes);
 }
 
+Status set_timeline_interval(Settings& s, std::string_view text) {
+  auto ms = spec::parse_quantity(LimitUnit::milliseconds, text);
+  if (ms && *ms < 10) return fail(bad("at least 10ms", text));
+  return store(std::move(ms), s.run.timeline_ms);
+}
+
 template <Limit L>
 constexpr OptionRow limit_row(std::string_view value, std::string_view help) {
   return {info(L).flag, kLimitGroup, value, help, &set_limit<L>};
@@ -293,6 +299,10 @@ std::vector<OptionRow> make_rows() {
        [](S& s, V v) { return store_text(v, "a file", s.merge_file); }, Scope::learning},
       {"--log-dir", kOutput, "DIR", "keep the exact output in DIR/ID.stdout and DIR/ID.stderr",
        [](S& s, V v) { return store_text(v, "a directory", s.run.log_dir); }},
+      {"--timeline", kOutput, "FILE", "CPU, memory, processes and pressure over time, as JSON lines",
+       [](S& s, V v) { return store_text(v, "a file", s.run.timeline); }},
+      {"--timeline-interval", kOutput, "TIME", "between two lines of --timeline (default 1s, at least 10ms)",
+       set_timeline_interval},
       {"--capture-limit", kOutput, "SIZE", "bytes per stream in the result (default: the output limit, at most 8M)",
        set_capture},
       {"--output", kOutput, "json|text", "what stdout gets (default: text on a terminal, else json)", set_output,

@@ -119,6 +119,7 @@ struct Counter {
 struct Counters {
   Counter<double> cpu_ms, user_ms, system_ms;
   Counter<std::uint64_t> peak_memory_bytes, current_memory_bytes;
+  Counter<std::uint64_t> current_tasks;
   Counter<std::uint64_t> peak_tasks;  ///< threads included, our own helpers too
   Counter<double> throttled_ms;       ///< summed over CPUs
   Counter<std::uint64_t> nr_throttled;

@@ -117,12 +117,13 @@ void RunGroup::read_pids(Counters& c) const {
   const auto hits =
       pids_hits_before_kill_ ? pids_hits_before_kill_ : keyed_number(read_again(pids_events_.get()), "max");
   c.pids_max_hits = count(hits, pids_v2_ ? "cgroup-v2:pids.events" : "cgroup-v1:pids.events");
+  const auto now = parse_number(read_again(pids_current_.get()));
+  c.current_tasks = count(now, pids_v2_ ? "cgroup-v2:pids.current" : "cgroup-v1:pids.current");
   if (pids_peak_) {
     c.peak_tasks =
         count(parse_number(read_again(pids_peak_.get())), pids_v2_ ? "cgroup-v2:pids.peak" : "cgroup-v1:pids.peak");
-  } else if (const auto current = parse_number(read_again(pids_current_.get()));
-             current && std::max(*current, sampled_tasks_) > 0) {
-    c.peak_tasks = count(std::max(*current, sampled_tasks_),
+  } else if (now && std::max(*now, sampled_tasks_) > 0) {
+    c.peak_tasks = count(std::max(*now, sampled_tasks_),
                          pids_v2_ ? "cgroup-v2:pids.current (sampled)" : "cgroup-v1:pids.current (sampled)");
   }
 }

@@ -148,6 +148,7 @@ Result<ExecutionRequest> build_request(const Job& job, const policy::Policy& pol
   r.state_dir = around.state_dir;
   r.cache_dir = around.cache_dir;
   r.learn = options.learn;
+  if (!options.timeline.empty()) r.timeline_ms = options.timeline_ms;
   return r;
 }
 

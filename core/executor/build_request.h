@@ -45,6 +45,8 @@ struct RunOptions {
   bool learn{false};                           ///< see ExecutionRequest::learn
   std::optional<std::uint64_t> capture_bytes;  ///< per stream, in the result; empty: the output limit, at most 8 MiB
   std::string log_dir;                         ///< empty: no exact copies
+  std::string timeline;                        ///< file for samples over time; empty: none
+  std::uint64_t timeline_ms{1000};             ///< between two samples
 };
 
 /// What the caller's process looks like. Passed in, so that tests can pass theirs.

@@ -8,13 +8,14 @@
 #include <cstdio>
 #include <ctime>
 
+#include "core/executor/bottleneck.h"
 #include "core/executor/capture.h"
 #include "core/executor/environment.h"
 #include "core/executor/named_folder.h"
 #include "core/executor/output_contract.h"
-#include "core/executor/bottleneck.h"
 #include "core/executor/verdict.h"
 #include "core/spec/command_line.h"
+#include "core/sys/file.h"
 
 namespace helios {
 namespace {
@@ -33,6 +34,7 @@ class RunHost final : public Host {
       : hooks_(hooks), out_(capture, std::move(out_copy)), err_(capture, std::move(err_copy)) {}
 
   void output(Stream stream, std::string_view bytes) noexcept override {
+    if (stream == Stream::timeline) return add_sample(bytes);
     (stream == Stream::out ? out_ : err_).append(bytes);
   }
   void log(LogLevel level, std::string_view message) noexcept override {
@@ -44,12 +46,28 @@ class RunHost final : public Host {
     return hooks_.plan_with(runner, request);
   }
 
+  void keep_timeline(sys::UniqueFd file) { timeline_ = std::move(file); }
+  /// Why the timeline is not whole; empty: it is.
+  [[nodiscard]] std::string timeline_problem() const {
+    if (!timeline_.valid()) return {};
+    if (timeline_error_) return "the timeline is incomplete: " + timeline_error_->message;
+    return sampled_ ? "" : "the timeline is empty: without control groups, or by this runner, nothing is sampled";
+  }
   [[nodiscard]] const OutputCollector& out() const { return out_; }
   [[nodiscard]] const OutputCollector& err() const { return err_; }
 
  private:
+  void add_sample(std::string_view line) noexcept {
+    sampled_ = true;
+    if (!timeline_.valid() || timeline_error_) return;
+    if (auto written = sys::write_all(timeline_.get(), line); !written) timeline_error_ = written.error();
+  }
+
   const ExecutorHooks& hooks_;
   OutputCollector out_, err_;
+  sys::UniqueFd timeline_;
+  bool sampled_{false};
+  std::optional<Error> timeline_error_;
 };
 
 Result<sys::UniqueFd> open_copy(const Job& job, const RunOptions& options, const ExecutionRequest& request,
@@ -107,6 +125,13 @@ void fill_identity(WorkerResult& result, const ExecutionRequest& request) {
   result.policy_sha256 = request.profile.policy_sha256;
 }
 
+Result<sys::UniqueFd> open_timeline(const RunOptions& options, const ExecutionRequest& request) {
+  if (options.timeline.empty()) return sys::UniqueFd();
+  const std::size_t slash = options.timeline.rfind('/');
+  const std::string folder = slash == std::string::npos ? "." : slash == 0 ? "/" : options.timeline.substr(0, slash);
+  return open_stream_log(folder, options.timeline.substr(slash + 1), writable_trees(request));
+}
+
 }  // namespace
 
 Executor::Executor(ChosenRunner runner, ExecutorHooks hooks) : chosen_(std::move(runner)), hooks_(std::move(hooks)) {
@@ -157,6 +182,9 @@ Result<WorkerResult> Executor::run(const Job& job, const RunOptions& options, co
   auto err_copy = open_copy(job, options, request, "stderr");
   if (!err_copy) return fail(err_copy.error());
   RunHost host(hooks_, capture_limit(options, request.limits), *std::move(out_copy), *std::move(err_copy));
+  auto timeline = open_timeline(options, request);
+  if (!timeline) return fail(timeline.error().while_doing("--timeline"));
+  host.keep_timeline(*std::move(timeline));
   const OutputContract contract(request.workspace, request.output_file, output_file_of(job));
 
   WorkerResult result;
@@ -178,6 +206,7 @@ Result<WorkerResult> Executor::run(const Job& job, const RunOptions& options, co
   result.err = host.err().finish();
   note_incomplete_copy(result, host.out(), "stdout");
   note_incomplete_copy(result, host.err(), "stderr");
+  if (auto problem = host.timeline_problem(); !problem.empty()) result.execution.notes.push_back(std::move(problem));
   result.output = contract.check();
   result.host = host_info(result.execution);
   judge_output(result, options.require_output);

@@ -14,6 +14,7 @@
 #include <string_view>
 
 #include "core/supervise/disk_watch.h"
+#include "core/supervise/timeline.h"
 
 namespace helios::supervise {
 namespace {
@@ -65,7 +66,8 @@ class Loop {
         buffer_(std::make_unique_for_overwrite<char[]>(kBuffer)),
         started_(start.time_ns),
         active_(start.time_ns + kIdleGrace),
-        disk_base_(start.disk) {
+        disk_base_(start.disk),
+        helpers_(start.helpers) {
     const std::int64_t started = started_;
     for (const Source& s : sources_) (void)::fcntl(s.fd.get(), F_SETFL, O_NONBLOCK);
     wall_ = deadline(started, request.limits[Limit::wall_time]);
@@ -79,6 +81,7 @@ class Loop {
       idle_checked_ = started;
     }
     if (watches_disk(request)) disk_tick_ = started + kDiskTick;
+    if (request.timeline_ms != 0) sample_tick_ = started;
   }
 
   Observation run() {
@@ -96,12 +99,14 @@ class Loop {
         check_disk(now);
         check_memory(now);
         check_notice();
+        sample(now);
         escalate(now);
         if (kill_time_ != 0 && now - kill_time_ > kKillPatience) break;
       }
     }
     seen_.end_ns = seen_.ended ? seen_.ended->time_ns : now_ns();
     if (seen_.ended) check_disk_at_end();
+    if (sample_tick_ != kNever) sample(sample_tick_ = now_ns());  // the last word
     target_.kill();
     drain();
     return std::move(seen_);
@@ -122,8 +127,9 @@ class Loop {
       fds_[static_cast<std::size_t>(i)] = {fd[static_cast<std::size_t>(i)],
                                            static_cast<short>(i == kMemory ? POLLPRI : POLLIN), 0};
     }
-    const std::int64_t until = std::min({wall_, holding ? notice_at_ : kNever, idle_tick_, cpu_tick_, memory_tick_,
-                                         disk_tick_, kill_at_, kill_time_ != 0 ? kill_time_ + kKillPatience : kNever});
+    const std::int64_t until =
+        std::min({wall_, holding ? notice_at_ : kNever, idle_tick_, cpu_tick_, memory_tick_, disk_tick_, sample_tick_,
+                  kill_at_, kill_time_ != 0 ? kill_time_ + kKillPatience : kNever});
     const std::int64_t left = std::max<std::int64_t>(0, until == kNever ? kNever : until - now_ns());
     const timespec timeout{left / 1'000'000'000, left % 1'000'000'000};
     if (::ppoll(fds_.data(), fds_.size(), until == kNever ? nullptr : &timeout, nullptr) <= 0) {
@@ -284,9 +290,21 @@ class Loop {
     if (set_cause(Reason::memory_limit, "")) kill_now();  // the verdict reads the counters and says the rest
   }
 
+  void sample(std::int64_t now) {
+    if (now < sample_tick_) return;
+    sample_tick_ = now + static_cast<std::int64_t>(request_.timeline_ms) * kMs;
+    const auto counters = target_.counters();
+    if (!counters) {
+      sample_tick_ = kNever;
+      return;
+    }
+    host_.output(Stream::timeline,
+                 timeline_line(static_cast<double>(now - started_) / static_cast<double>(kMs), *counters, helpers_));
+  }
+
   void check_notice() {
     if (fds_[kNotice].revents == 0) return;
-    if ((fds_[kNotice].revents & POLLIN) == 0) {  // hung up: nobody is left under the filter, and poll would say so again
+    if ((fds_[kNotice].revents & POLLIN) == 0) {  // hung up: nobody is left under the filter, poll says so for ever
       notice_gone_ = true;
       return;
     }
@@ -344,7 +362,8 @@ class Loop {
 
   std::int64_t started_;
   std::int64_t active_;  // the last sign of life
-  std::int64_t wall_{kNever}, cpu_tick_{kNever}, memory_tick_{kNever}, disk_tick_{kNever}, idle_tick_{kNever};
+  std::int64_t wall_{kNever}, cpu_tick_{kNever}, memory_tick_{kNever}, disk_tick_{kNever}, idle_tick_{kNever},
+      sample_tick_{kNever};
   std::int64_t idle_step_{0}, idle_checked_{0};
   std::int64_t kill_at_{kNever};
   std::int64_t kill_time_{0};
@@ -353,6 +372,7 @@ class Loop {
   std::uint64_t idle_cpu_{0}, idle_file_{0};
   bool spoke_{false};
   DiskUse disk_base_;
+  std::uint64_t helpers_;
 };
 
 }  // namespace

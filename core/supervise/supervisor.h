@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "core/cgroup/cgroup.h"
 #include "core/supervise/disk_watch.h"
 #include "core/sys/unique_fd.h"
 #include "helios/execution.h"
@@ -45,6 +46,8 @@ class Target {
   /// CPU of the whole tree so far; empty if it cannot be measured.
   [[nodiscard]] virtual std::optional<std::uint64_t> cpu_us() { return std::nullopt; }
   [[nodiscard]] virtual std::uint64_t oom_kills() { return 0; }
+  /// Everything that is counted, as it stands; empty without control groups.
+  [[nodiscard]] virtual std::optional<cgroup::Counters> counters() { return std::nullopt; }
 };
 
 struct Streams {
@@ -65,6 +68,7 @@ struct Observation {
 struct Start {
   std::int64_t time_ns{0};
   DiskUse disk;
+  std::uint64_t helpers{0};  ///< tasks of ours that the groups count
 };
 
 /// The workspace before the command starts; only measured if the request limits its growth.

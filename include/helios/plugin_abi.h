@@ -118,6 +118,7 @@ typedef struct HeliosRequest {
   HeliosText state_dir;
   HeliosText cache_dir;
   uint32_t learn;  ///< 0 or 1; a runner that does not know it tells no uses, and the host says so
+  uint64_t timeline_ms;  ///< 0: none; a runner that does not know it tells no samples, and the host says so
 } HeliosRequest;
 
 // ---- what comes back (mirrors helios::Finding, PlanItem, Execution, Error) ------------------------------------------

@@ -66,6 +66,7 @@ class FlatRequest {
     flat_.state_dir = text(r.state_dir);
     flat_.cache_dir = text(r.cache_dir);
     flat_.learn = r.learn ? 1 : 0;
+    flat_.timeline_ms = r.timeline_ms;
   }
   FlatRequest(const FlatRequest&) = delete;
   FlatRequest& operator=(const FlatRequest&) = delete;
@@ -226,6 +227,7 @@ class FlatRequest {
   out.state_dir = string(r.state_dir);
   out.cache_dir = string(r.cache_dir);
   out.learn = r.learn != 0;
+  out.timeline_ms = r.timeline_ms;
   return out;
 }
 
@@ -508,7 +510,9 @@ class FlatHost {
     flat_.cancel_fd = host.cancel_fd();
     flat_.context = &host;
     flat_.output = [](void* self, std::uint32_t stream, HeliosText bytes) noexcept {
-      me(self).output(stream == static_cast<std::uint32_t>(Stream::err) ? Stream::err : Stream::out, view(bytes));
+      if (stream < static_cast<std::uint32_t>(Stream::out) || stream > static_cast<std::uint32_t>(Stream::timeline))
+        return;
+      me(self).output(static_cast<Stream>(stream), view(bytes));
     };
     flat_.log = [](void* self, std::uint32_t level, HeliosText message) noexcept {
       me(self).log(static_cast<LogLevel>(std::min(level, static_cast<std::uint32_t>(LogLevel::error))), view(message));

@@ -84,6 +84,7 @@ struct ExecutionRequest {
   std::string cache_dir;                     ///< 0700 of the caller's; empty: no cache
   bool learn{false};                         ///< tell in Execution::used what is used; calls that the profile answers
                                              ///< with SCMP_ACT_LOG are let through and recorded
+  std::uint64_t timeline_ms{0};              ///< between two samples for Stream::timeline; 0: none are wanted
   bool operator==(const ExecutionRequest&) const = default;
 };
 

@@ -40,7 +40,8 @@ struct Plan {
   std::shared_ptr<const void> detail;
 };
 
-enum class Stream : std::uint32_t { out = 1, err = 2 };
+/// `timeline` is not the command's: whole JSON lines, one per sample, told only if ExecutionRequest::timeline_ms asks.
+enum class Stream : std::uint32_t { out = 1, err = 2, timeline = 3 };
 enum class LogLevel : std::uint32_t { debug, info, warning, error };
 
 /// What the host offers a runner while it works. Lives as long as the call. [the calling thread only]

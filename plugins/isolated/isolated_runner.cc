@@ -58,7 +58,7 @@ Result<Execution> run_it(const ExecutionRequest& r, const LaunchPlan& p, Host& h
     x = supervise::finish_not_started(facts, failed->exec_errno, p.path);
   } else {
     const supervise::Observation seen = supervise::supervise(sandbox, {std::move(out->read), std::move(err->read)}, r,
-                                                             host, {sandbox.started_ns(), *disk});
+                                                             host, {sandbox.started_ns(), *disk, kHelpers});
     end = seen.end_ns;
     x = supervise::finish(facts, seen);
   }

@@ -49,6 +49,9 @@ class Sandbox final : public supervise::Target {
   void signal(int number) override;
   void kill() override;
   [[nodiscard]] std::optional<std::uint64_t> cpu_us() override;
+  [[nodiscard]] std::optional<cgroup::Counters> counters() override {
+    return group_ != nullptr ? std::optional(group_->read()) : std::nullopt;
+  }
   [[nodiscard]] std::uint64_t oom_kills() override { return group_ != nullptr ? group_->oom_kill_count() : 0; }
 
   [[nodiscard]] const std::optional<NotStarted>& not_started() const { return not_started_; }

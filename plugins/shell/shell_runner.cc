@@ -131,6 +131,9 @@ class ShellTarget final : public supervise::Target {
     group_->sample();
     return group_->cpu_usage_us();
   }
+  [[nodiscard]] std::optional<cgroup::Counters> counters() override {
+    return group_ != nullptr ? std::optional(group_->read()) : std::nullopt;
+  }
   [[nodiscard]] std::uint64_t oom_kills() override { return group_ != nullptr ? group_->oom_kill_count() : 0; }
 
   [[nodiscard]] const sys::Reaped& usage() const { return usage_; }

@@ -1,4 +1,8 @@
 // The figures are there and sane, and each says where it was read.
+#include <unistd.h>
+
+#include <fstream>
+
 #include "tests/contract/contract_suite.h"
 
 namespace helios::test {
@@ -42,6 +46,24 @@ TEST_P(Contract, OurOwnCostIsToldApart) {
   expect_ended(f, "exited", 0);
   EXPECT_TRUE(f.figure("setupMs")) << f.describe();
   EXPECT_TRUE(f.figure("teardownMs")) << f.describe();
+}
+
+TEST_P(Contract, TheTimelineShowsTheRun) {
+  const std::string path = "/tmp/helios-timeline-" + std::to_string(::getpid());
+  const Finished f = run_probe({"--timeline", path, "--timeline-interval", "20ms"}, {"burn", "400"});
+  expect_ended(f, "exited", 0);
+  std::ifstream file(path);
+  std::vector<nlohmann::json> samples;
+  for (std::string line; std::getline(file, line);) samples.push_back(nlohmann::json::parse(line));
+  ::unlink(path.c_str());
+  ASSERT_GE(samples.size(), 4U) << f.describe();
+  for (std::size_t i = 1; i < samples.size(); ++i) {
+    EXPECT_GT(samples[i].at("ms"), samples[i - 1].at("ms"));
+    EXPECT_GE(samples[i].at("cpuMs"), samples[i - 1].at("cpuMs"));
+  }
+  EXPECT_LT(samples.front().at("cpuMs"), 200);
+  EXPECT_NEAR(samples.back().at("cpuMs").get<double>(), 400, 400 * 0.2 + 30);
+  EXPECT_EQ(samples[samples.size() / 2].value("processes", -1), 1);
 }
 
 TEST_P(Contract, TheResultNamesItsSandboxAndHost) {

@@ -29,6 +29,7 @@ inline ExecutionRequest sample_request() {
   r.state_dir = "/run/helios";
   r.cache_dir = "/home/u/.cache";
   r.learn = true;
+  r.timeline_ms = 15;
   SandboxProfile& p = r.profile;
   p.policy_name = "strict";
   p.policy_sha256 = "abc";
@@ -45,7 +46,7 @@ inline ExecutionRequest sample_request() {
   p.filter_dirs = {"/p/compiled"};
   // A field that is added does not compile here until it has its place above, in plugin_abi.h and in plugin_wire.h.
   [[maybe_unused]] const auto& [r1, r2, r3, r4, r5, r6, r7, r8, r9, r10, r11, r12, r13, r14, r15, r16, r17, r18, r19,
-                                r20, r21, r22] = r;
+                                r20, r21, r22, r23] = r;
   [[maybe_unused]] const auto& [p1, p2, p3, p4, p5, p6, p7, p8, p9, p10, p11, p12, p13] = p;
   return r;
 }
