@@ -170,6 +170,15 @@ TEST_F(Render, NodeSizesItsHeapByTheMemoryLimit) {
   }
 }
 
+TEST_F(Render, APolicyLearnedFromOneChunkRunsTheNext) {
+  const std::string draft = scene().outside() / "learned.json";
+  const Finished learned = learn_chunk("canvas-4.json", 0, Browser::stock, draft);
+  ASSERT_EQ(learned.exit_code, 0) << learned.describe();
+  const Finished f = run_chunk("canvas-4.json", 1, Browser::stock, {}, draft);
+  expect_rendered(f);
+  EXPECT_EQ(probe("out/temp_1795404790585_canvas_part_1.mov"), (Video{"h264", 320, 180, 8, "25/1"}));
+}
+
 TEST_F(Render, StrictRefusesItAndNamesTheCall) {
   const Finished f = run_chunk("canvas-4.json", 0, Browser::stock, {"--idle-timeout", "20s"}, "strict");
   ASSERT_TRUE(f.has_result()) << f.describe();

@@ -105,13 +105,25 @@ Invocation RenderTest::with_helios(Browser browser, std::vector<std::string> fla
   return what;
 }
 
-Finished RenderTest::run_chunk(const std::string& spec, unsigned id, Browser browser, std::vector<std::string> flags,
-                               const std::string& policy) const {
+std::vector<std::string> RenderTest::chunk_of(const std::string& spec, unsigned id) const {
   const fs::path file = scene_->outside() / spec;
   scene_->write(file, contents(sources() / spec));
-  for (const std::string& word : {std::string("--spec"), file.string(), std::string("--chunk"), std::to_string(id)})
-    flags.push_back(word);
+  return {"--spec", file.string(), "--chunk", std::to_string(id)};
+}
+
+Finished RenderTest::run_chunk(const std::string& spec, unsigned id, Browser browser, std::vector<std::string> flags,
+                               const std::string& policy) const {
+  for (std::string& word : chunk_of(spec, id)) flags.push_back(std::move(word));
   return run_to_end(with_helios(browser, std::move(flags), policy));
+}
+
+Finished RenderTest::learn_chunk(const std::string& spec, unsigned id, Browser browser,
+                                 const std::string& draft) const {
+  std::vector<std::string> flags = chunk_of(spec, id);
+  flags.insert(flags.end(), {"-o", draft});
+  Invocation learn = with_helios(browser, std::move(flags));
+  learn.argv.insert(learn.argv.begin() + 1, {"policy", "learn"});
+  return run_to_end(learn);
 }
 
 Finished RenderTest::run_merge(const std::string& spec) const {

@@ -50,11 +50,17 @@ class RenderTest : public testing::Test {
   /// The chunk of a spec of tests/render; the spec lies outside of the workspace, where the chunk cannot write.
   [[nodiscard]] Finished run_chunk(const std::string& spec, unsigned id, Browser browser,
                                    std::vector<std::string> flags = {}, const std::string& policy = "render") const;
+  /// `helios-run policy learn` of the same, into the file `draft`.
+  [[nodiscard]] Finished learn_chunk(const std::string& spec, unsigned id, Browser browser,
+                                     const std::string& draft) const;
   [[nodiscard]] Finished run_merge(const std::string& spec) const;
   /// The video of the workspace, looked at from outside.
   [[nodiscard]] Video probe(const std::string& file) const;
 
  private:
+  /// "--spec FILE --chunk ID", the file written.
+  [[nodiscard]] std::vector<std::string> chunk_of(const std::string& spec, unsigned id) const;
+
   Who who_;
   std::optional<Scene> scene_;
 };
