@@ -111,6 +111,21 @@ std::string survivors(const WorkerResult& r) {
   return text;
 }
 
+std::string last_words(const std::vector<LastProcess>& processes) {
+  if (processes.empty()) return {};
+  constexpr std::size_t kShown = 5;
+  std::string text =
+      line("last words", std::to_string(processes.size()) + (processes.size() == 1 ? " process" : " processes") +
+                             " when the limit ended the run" + (processes.size() > kShown ? ", the largest:" : ":"));
+  for (std::size_t i = 0; i < std::min(processes.size(), kShown); ++i) {
+    const LastProcess& p = processes[i];
+    const std::string where = p.wait_channel.empty() ? "" : " in " + p.wait_channel;
+    text += "    | " + std::to_string(p.pid) + "  " + human_bytes(static_cast<double>(p.memory_bytes)) + "  " +
+            one_line(p.state + where + "  " + p.command) + "\n";
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string human_bytes(double bytes) {
@@ -152,6 +167,7 @@ std::string result_text(const WorkerResult& r) {
   text += line("sandbox", one_line(sandbox(r)));
   if (const std::string denied = denials(r); !denied.empty()) text += line("refused", one_line(denied));
   if (r.execution.survivor_count > 0) text += line("survivors", one_line(survivors(r)));
+  text += last_words(r.execution.last_processes);
   if (r.output) text += line("output", one_line(output_line(*r.output)));
   for (const std::string& note : r.execution.notes) text += line("note", one_line(note));
   text += stream("stdout", r.out);

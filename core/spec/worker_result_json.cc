@@ -162,6 +162,21 @@ void write_survivors(JsonWriter& out, const Execution& execution) {
   out.key("survivorCount").value(std::max<std::uint64_t>(execution.survivor_count, execution.survivors.size()));
 }
 
+void write_last_words(JsonWriter& out, const std::vector<LastProcess>& processes) {
+  if (processes.empty()) return;
+  out.key("lastWords").open('{').key("processes").open('[');
+  for (const auto& p : processes) {
+    out.open('{').key("pid").value(p.pid);
+    out.key("parent").value(p.parent);
+    out.key("command").value(p.command);
+    out.key("memoryBytes").value(p.memory_bytes);
+    out.key("state").value(p.state);
+    write_optional(out, "waitChannel", p.wait_channel);
+    out.close('}');
+  }
+  out.close(']').close('}');
+}
+
 void write_findings(JsonWriter& out, const std::vector<Finding>& findings) {
   out.open('[');
   for (const auto& finding : findings) {
@@ -220,6 +235,7 @@ std::string to_json(const WorkerResult& result, int indent) {
   write_host(out, result.host);
   write_denied(out, result.execution.denied);
   write_survivors(out, result.execution);
+  write_last_words(out, result.execution.last_processes);
   write_optional(out, "bottleneck", result.bottleneck);
   if (!result.execution.notes.empty()) {
     out.key("notes");

@@ -47,6 +47,7 @@ Execution finish(const RunFacts& f, const Observation& seen) {
   lessen(x.usage, Figure::peak_processes, f.helpers);
   lessen_cpu(x.usage, f.helpers_cpu_ms);
   add_limits(f, x);
+  x.last_processes = seen.last_processes;
   x.termination = judge(seen, counters, f.request);
   x.usage.set(Figure::duration_ms, ms(seen.end_ns - f.started_ns), "clock");
   x.usage.set(Figure::setup_ms, ms(f.started_ns - f.begin_ns), "clock");

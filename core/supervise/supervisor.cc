@@ -317,6 +317,7 @@ class Loop {
     if (seen_.cause) return false;
     seen_.cause = r;
     seen_.detail = std::move(detail);
+    if (r != Reason::cancelled && !seen_.ended) seen_.last_processes = target_.last_words();
     return true;
   }
 

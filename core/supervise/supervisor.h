@@ -46,6 +46,8 @@ class Target {
   /// CPU of the whole tree so far; empty if it cannot be measured.
   [[nodiscard]] virtual std::optional<std::uint64_t> cpu_us() { return std::nullopt; }
   [[nodiscard]] virtual std::uint64_t oom_kills() { return 0; }
+  /// The processes of the run, called once when a limit is about to end it.
+  [[nodiscard]] virtual std::vector<LastProcess> last_words() { return {}; }
   /// Everything that is counted, as it stands; empty without control groups.
   [[nodiscard]] virtual std::optional<cgroup::Counters> counters() { return std::nullopt; }
 };
@@ -59,6 +61,7 @@ struct Observation {
   std::optional<Reason> cause;
   std::string detail;
   std::vector<Evidence> evidence;
+  std::vector<LastProcess> last_processes;
   std::optional<Ended> ended;  ///< empty: it could not be brought to an end within seconds of being killed
   int cancel_signal{0};
   std::int64_t end_ns{0};

@@ -140,6 +140,19 @@ struct Use {
   bool operator==(const Use&) const = default;
 };
 
+/// A process of the run as it was just before a limit ended the run. `command` is the start of its command line, at most
+/// 128 bytes, or its short name in brackets; `state` the kernel's letter; `wait_channel` the kernel function it slept in,
+/// empty if it did not or that may not be read.
+struct LastProcess {
+  std::int64_t pid{0};
+  std::int64_t parent{0};
+  std::string command;
+  std::uint64_t memory_bytes{0};  ///< resident
+  std::string state;
+  std::string wait_channel;
+  bool operator==(const LastProcess&) const = default;
+};
+
 /// Everything a Runner tells about one run, apart from the output bytes (which it hands over as they come).
 struct Execution {
   Termination termination;
@@ -152,6 +165,7 @@ struct Execution {
   std::vector<std::string> notes;      ///< anything weaker than asked, explicitly allowed
   std::string cgroup;                  ///< "v2", "v1", "mixed" or "none"
   std::vector<Use> used;               ///< empty unless asked for
+  std::vector<LastProcess> last_processes;  ///< at most 64, the largest first; empty unless a limit ended the run
   bool operator==(const Execution&) const = default;
 };
 

@@ -194,6 +194,16 @@ typedef struct HeliosUse {
   uint64_t count;
 } HeliosUse;
 
+typedef struct HeliosLastProcess {
+  uint32_t size;
+  int64_t pid;
+  int64_t parent;
+  HeliosText command;
+  uint64_t memory_bytes;
+  HeliosText state;
+  HeliosText wait_channel;
+} HeliosLastProcess;
+
 typedef struct HeliosError {
   uint32_t size;
   uint32_t code;  ///< helios::ErrorCode; one that is not known counts as `internal`
@@ -221,6 +231,7 @@ typedef struct HeliosSink {
   void (*cgroup)(void* context, HeliosText) HELIOS_NOEXCEPT;
   void (*error)(void* context, const HeliosError*) HELIOS_NOEXCEPT;
   void (*used)(void* context, const HeliosUse*) HELIOS_NOEXCEPT;
+  void (*last_process)(void* context, const HeliosLastProcess*) HELIOS_NOEXCEPT;
 } HeliosSink;
 
 /// What the host offers while a call lasts (mirrors helios::Host).

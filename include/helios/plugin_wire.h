@@ -265,6 +265,7 @@ class Feeder {
     for (const auto& d : e.denied) denial(d);
     for (const auto& u : e.used) use(u);
     for (const auto& s : e.survivors) survivor(s);
+    for (const auto& p : e.last_processes) last_process(p);
     for (const auto& layer : e.isolation) {
       if (sink_.isolation != nullptr) sink_.isolation(sink_.context, text(layer));
     }
@@ -346,6 +347,16 @@ class Feeder {
     c.name = text(s.name);
     if (sink_.survivor != nullptr) sink_.survivor(sink_.context, &c);
   }
+  void last_process(const LastProcess& p) const noexcept {
+    auto c = sized<HeliosLastProcess>();
+    c.pid = p.pid;
+    c.parent = p.parent;
+    c.command = text(p.command);
+    c.memory_bytes = p.memory_bytes;
+    c.state = text(p.state);
+    c.wait_channel = text(p.wait_channel);
+    if (sink_.last_process != nullptr) sink_.last_process(sink_.context, &c);
+  }
 
   HeliosSink sink_;
 };
@@ -389,6 +400,11 @@ class Collector {
     sink_.used = [](void* self, const HeliosUse* given) noexcept {
       const auto c = known(given);
       me(self).execution_.used.push_back(Use{string(c.kind), string(c.name), string(c.detail), c.count});
+    };
+    sink_.last_process = [](void* self, const HeliosLastProcess* given) noexcept {
+      const auto c = known(given);
+      me(self).execution_.last_processes.push_back(
+          LastProcess{c.pid, c.parent, string(c.command), c.memory_bytes, string(c.state), string(c.wait_channel)});
     };
     sink_.error = [](void* self, const HeliosError* given) noexcept { me(self).fail_with(known(given)); };
   }

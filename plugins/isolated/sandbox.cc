@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "core/supervise/last_words.h"
 #include "core/sys/file.h"
 #include "core/sys/memfd.h"
 #include "plugins/isolated/child.h"
@@ -314,6 +315,10 @@ std::optional<std::uint64_t> Sandbox::cpu_us() {
   if (group_ == nullptr) return std::nullopt;
   group_->sample();
   return group_->cpu_usage_us();
+}
+
+std::vector<LastProcess> Sandbox::last_words() {
+  return supervise::last_words({group_ != nullptr ? group_->paths() : std::vector<std::string>(), init_.pid, true});
 }
 
 }  // namespace helios::isolated

@@ -53,6 +53,7 @@ class Sandbox final : public supervise::Target {
     return group_ != nullptr ? std::optional(group_->read()) : std::nullopt;
   }
   [[nodiscard]] std::uint64_t oom_kills() override { return group_ != nullptr ? group_->oom_kill_count() : 0; }
+  [[nodiscard]] std::vector<LastProcess> last_words() override;
 
   [[nodiscard]] const std::optional<NotStarted>& not_started() const { return not_started_; }
   [[nodiscard]] std::int64_t started_ns() const { return started_ns_; }

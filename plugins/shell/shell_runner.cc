@@ -10,6 +10,7 @@
 
 #include "core/cgroup/cgroup.h"
 #include "core/supervise/finish.h"
+#include "core/supervise/last_words.h"
 #include "core/supervise/program_search.h"
 #include "core/supervise/run_limits.h"
 #include "core/supervise/supervisor.h"
@@ -135,6 +136,9 @@ class ShellTarget final : public supervise::Target {
     return group_ != nullptr ? std::optional(group_->read()) : std::nullopt;
   }
   [[nodiscard]] std::uint64_t oom_kills() override { return group_ != nullptr ? group_->oom_kill_count() : 0; }
+  [[nodiscard]] std::vector<LastProcess> last_words() override {
+    return supervise::last_words({group_ != nullptr ? group_->paths() : std::vector<std::string>(), child_.pid, false});
+  }
 
   [[nodiscard]] const sys::Reaped& usage() const { return usage_; }
   [[nodiscard]] const std::vector<Survivor>& survivors() const { return survivors_; }

@@ -48,6 +48,25 @@ TEST_P(Contract, AForkBombEndsInTime) {
   EXPECT_LT(f.elapsed, patiently(milliseconds(6000)));
 }
 
+TEST_P(Contract, LastWordsNameTheProcessesThatALimitEnded) {
+  const Finished f = run_command({"--timeout", "1s"}, {"sh", "-c", "sleep 60 & sleep 60"});
+  expect_ended(f, "wall-time-limit", 137);
+  std::size_t sleeps = 0;
+  for (const auto& p : f.result["lastWords"]["processes"]) {
+    if (p.at("command") != "sleep 60") continue;
+    ++sleeps;
+    EXPECT_GT(p.at("pid"), 1) << f.describe();
+    EXPECT_GT(p.at("parent"), 0) << f.describe();
+    EXPECT_GT(p.at("memoryBytes"), 0) << f.describe();
+    EXPECT_EQ(p.at("state"), "S") << f.describe();
+  }
+  EXPECT_EQ(sleeps, 2U) << f.describe();
+}
+
+TEST_P(Contract, OnlyALimitLeavesLastWords) {
+  EXPECT_FALSE(run_command({}, {"sh", "-c", "exit 3"}).result.contains("lastWords"));
+}
+
 TEST_P(Contract, CpuTimeEndsABurner) {
   const Finished f = run_probe({"--cpu-time", "300ms", "--timeout", "15s"}, {"burn-for-ever"});
   expect_ended(f, "cpu-time-limit", 137);

@@ -66,6 +66,18 @@ TEST(ResultText, ShowsWhatASuccessPrinted) {
   EXPECT_THAT(text, HasSubstr("    | hi\n"));
 }
 
+TEST(ResultText, ShowsTheFiveLargestOfTheLastWords) {
+  WorkerResult r = failed();
+  EXPECT_THAT(result_text(r), Not(HasSubstr("last words")));
+  for (int i = 1; i <= 6; ++i) {
+    r.execution.last_processes.push_back({i, 1, "render \x1b[2J " + std::to_string(i), 1 << 20, "D", "io_schedule"});
+  }
+  const std::string text = result_text(r);
+  EXPECT_THAT(text, HasSubstr("6 processes when the limit ended the run, the largest:"));
+  EXPECT_THAT(text, HasSubstr("    | 5  1.0 MiB  D in io_schedule  render \\x1b[2J 5\n"));
+  EXPECT_THAT(text, Not(HasSubstr("    | 6  ")));
+}
+
 TEST(HumanUnits, AreShort) {
   EXPECT_EQ(human_bytes(812), "812 B");
   EXPECT_EQ(human_bytes(1536), "1.5 KiB");

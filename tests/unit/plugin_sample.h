@@ -75,7 +75,9 @@ inline Execution sample_execution() {
   e.notes = {"memory is not limited"};
   e.cgroup = "mixed";
   e.used = {{"written", "/tmp/a", "x", 3}};
-  [[maybe_unused]] const auto& [e1, e2, e3, e4, e5, e6, e7, e8, e9, e10] = e;
+  e.last_processes = {{4244, 4243, "ffmpeg -i a", 4096, "D", "io_schedule"}, {4245, 1, "[sh]", 0, "R", ""}};
+  [[maybe_unused]] const auto& [e1, e2, e3, e4, e5, e6, e7, e8, e9, e10, e11] = e;
+  [[maybe_unused]] const auto& [l1, l2, l3, l4, l5, l6] = e.last_processes[0];
   [[maybe_unused]] const auto& [t1, t2, t3, t4, t5, t6] = e.termination;
   [[maybe_unused]] const auto& [d1, d2, d3, d4, d5, d6] = e.denied[0];
   return e;

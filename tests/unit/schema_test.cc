@@ -66,6 +66,7 @@ TEST(WorkerResultSchema, DescribesTheFullestAndTheEmptiestResult) {
   result.execution.termination = {Reason::syscall_denied, 159, 31, 0, "detail", {{"a", "b", -1}}};
   result.execution.denied = {{"ptrace", 101, 1, "EPERM", "0x0", "gdb"}};
   result.execution.survivors = {{42, "sleep"}};
+  result.execution.last_processes = {{42, 1, "sleep 60", 4096, "S", "hrtimer_nanosleep"}, {43, 0, "", 0, "R", ""}};
   result.execution.isolation = {"user"};
   result.bottleneck = "throttled for 63 % of its run time: raise cpus";
   result.execution.notes = {"note"};

@@ -42,6 +42,7 @@ WorkerResult whole_result() {
   r.execution.denied = {{"ptrace", 101, 3, "EPERM", "0x0", "gdb"}};
   r.execution.survivors = {{42, "sleep"}};
   r.execution.survivor_count = 7;
+  r.execution.last_processes = {{43, 42, "sleep \x1b 60", 4096, "S", "do_wait"}, {44, 43, "[sh]", 0, "R", ""}};
   r.bottleneck = "throttled";
   r.execution.notes = {"weaker"};
   return r;
@@ -63,12 +64,15 @@ TEST(WorkerResultJson, WritesEveryPartInItsOrder) {
       R"("stderrTruncated":false},"output":{"path":"chunk_0.mp4","exists":true,"bytes":1048576,"sha256":"cd"},)"
       R"("host":{"kernel":"6.1.0","cgroup":"v2","cpus":2},"denied":[{"syscall":"ptrace","count":3,"errno":"EPERM",)"
       R"("number":101,"args":"0x0","process":"gdb"}],"survivors":[{"pid":42,"name":"sleep"}],"survivorCount":7,)"
+      R"("lastWords":{"processes":[{"pid":43,"parent":42,"command":"sleep \u001b 60","memoryBytes":4096,"state":"S",)"
+      R"("waitChannel":"do_wait"},{"pid":44,"parent":43,"command":"[sh]","memoryBytes":0,"state":"R"}]},)"
       R"("bottleneck":"throttled","notes":["weaker"]})");
 }
 
 TEST(WorkerResultJson, LeavesOutWhatIsNotThere) {
   const auto json = nlohmann::json::parse(to_json(WorkerResult{}));
-  for (const char* key : {"chunkId", "output", "denied", "survivors", "survivorCount", "bottleneck", "notes"}) {
+  for (const char* key :
+       {"chunkId", "output", "denied", "survivors", "survivorCount", "lastWords", "bottleneck", "notes"}) {
     EXPECT_FALSE(json.contains(key)) << key;
   }
   EXPECT_EQ(json.at("termination"), nlohmann::json::parse(R"({"reason":"exited","retry":"never"})"));
