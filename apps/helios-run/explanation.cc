@@ -12,6 +12,7 @@
 #include <set>
 
 #include "apps/helios-run/text.h"
+#include "core/executor/verdict.h"
 #include "core/policy/draft.h"
 #include "core/policy/fit.h"
 #include "core/spec/json_problem.h"
@@ -245,27 +246,6 @@ Explanation explain_denial(const Denial& d, const Policy* policy) {
 
 // ---- the reason --------------------------------------------------------------------------------------------------
 
-std::optional<Limit> limit_behind(Reason reason) {
-  switch (reason) {
-    case Reason::output_limit:
-      return Limit::output_bytes;
-    case Reason::wall_time_limit:
-      return Limit::wall_time;
-    case Reason::idle_limit:
-      return Limit::idle_time;
-    case Reason::cpu_time_limit:
-      return Limit::cpu_time;
-    case Reason::memory_limit:
-      return Limit::memory;
-    case Reason::process_limit:
-      return Limit::processes;
-    case Reason::disk_limit:
-      return Limit::disk_bytes;
-    default:
-      return std::nullopt;
-  }
-}
-
 std::string evidence_words(const Termination& end) {
   std::string text = end.detail;
   for (const Evidence& e : end.evidence) {
@@ -303,7 +283,7 @@ Explanation explain_limit(const WorkerResult& result, Limit limit, const Policy*
 
 std::optional<Explanation> explain_reason(const WorkerResult& result, const Policy* policy) {
   const Termination& end = result.execution.termination;
-  if (const auto limit = limit_behind(end.reason)) return explain_limit(result, *limit, policy);
+  if (const auto limit = limit_behind(end)) return explain_limit(result, *limit, policy);
   Explanation e;
   switch (end.reason) {
     case Reason::output_missing:

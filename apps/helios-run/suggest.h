@@ -6,10 +6,9 @@
 #include <string_view>
 #include <vector>
 
-namespace helios::app {
+#include "core/edit_distance.h"
 
-/// Insertions, deletions, substitutions and swaps of neighbours between `a` and `b`.
-[[nodiscard]] std::size_t edit_distance(std::string_view a, std::string_view b);
+namespace helios::app {
 
 /// The candidate most like `word`; nothing when none is close enough to be meant.
 [[nodiscard]] std::optional<std::string> nearest(std::string_view word, const std::vector<std::string>& candidates);

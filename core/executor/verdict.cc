@@ -113,4 +113,25 @@ std::string describe(const Termination& end) {
   return "ended for an unknown reason";
 }
 
+std::optional<Limit> limit_behind(const Termination& end) {
+  switch (end.reason) {
+    case Reason::output_limit:
+      return Limit::output_bytes;
+    case Reason::wall_time_limit:
+      return Limit::wall_time;
+    case Reason::idle_limit:
+      return Limit::idle_time;
+    case Reason::cpu_time_limit:
+      return Limit::cpu_time;
+    case Reason::memory_limit:
+      return Limit::memory;
+    case Reason::process_limit:
+      return Limit::processes;
+    case Reason::disk_limit:
+      return !end.evidence.empty() && end.evidence.front().field == "files" ? Limit::disk_files : Limit::disk_bytes;
+    default:
+      return std::nullopt;
+  }
+}
+
 }  // namespace helios

@@ -1,6 +1,7 @@
 /// From how a run ended to what the caller is told: exit code, success, whether another try makes sense.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "helios/execution.h"
@@ -17,6 +18,9 @@ inline constexpr int kRunnerFailed = 125;
 
 /// Whether another try makes sense, and where.
 [[nodiscard]] Retry retry_of(const Termination& end);
+
+/// The limit that ended a run; empty: none did.
+[[nodiscard]] std::optional<Limit> limit_behind(const Termination& end);
 
 /// One phrase for people: "exited with 3", "ended by SIGSEGV", "exceeded its memory limit".
 [[nodiscard]] std::string describe(const Termination& end);

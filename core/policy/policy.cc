@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "core/digest/sha256.h"
+#include "core/edit_distance.h"
 #include "core/policy/policy_file.h"
 #include "core/spec/json_problem.h"
 #include "core/spec/quantity.h"
@@ -274,19 +275,6 @@ std::string describe_mount(const Mount& mount) {
   if (mount.kind == MountKind::tmpfs) return "tmpfs " + mount.target + (mount.size_bytes ? " size=" + size() : "");
   return (mount.kind == MountKind::bind ? "bind " : "ro-bind ") + mount.source +
          (mount.target == mount.source ? "" : " on " + mount.target) + (mount.optional ? " (optional)" : "");
-}
-
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = std::exchange(row[0], i);
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t changed = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = std::exchange(row[j], std::min({changed, row[j] + 1, row[j - 1] + 1}));
-    }
-  }
-  return row[b.size()];
 }
 
 }  // namespace

@@ -25,16 +25,6 @@ std::string process_of(std::uint32_t pid) {
   return name + " (pid " + std::to_string(pid) + ")";
 }
 
-std::string arguments_of(const seccomp_data& d) {
-  std::array<char, 6 * 20> text{};
-  int n = 0;
-  for (int i = 0; i < 6; ++i) {
-    n += std::snprintf(text.data() + n, text.size() - static_cast<std::size_t>(n), "%s0x%llx", i == 0 ? "" : ", ",
-                       static_cast<unsigned long long>(d.args[i]));
-  }
-  return {text.data(), static_cast<std::size_t>(n)};
-}
-
 /// What the listener has for us. To be asked before each receive: Linux 6.1 waits for ever for a call of a tree that
 /// has ended, when a hang-up is all there is.
 short waiting(int listener) {
@@ -52,6 +42,16 @@ bool respond(int listener, seccomp_notif_resp& response) {
 }
 
 }  // namespace
+
+std::string arguments_of(const seccomp_data& d) {
+  std::array<char, 6 * 20> text{};
+  int n = 0;
+  for (int i = 0; i < 6; ++i) {
+    n += std::snprintf(text.data() + n, text.size() - static_cast<std::size_t>(n), "%s0x%llx", i == 0 ? "" : ", ",
+                       static_cast<unsigned long long>(d.args[i]));
+  }
+  return {text.data(), static_cast<std::size_t>(n)};
+}
 
 Denial& Denials::entry(std::int64_t number, std::uint32_t arch, const std::string& error) {
   std::string name = syscall_name(number, arch);

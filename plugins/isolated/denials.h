@@ -12,6 +12,9 @@
 
 namespace helios::isolated {
 
+/// A call's six arguments, "0x1, 0x2, …".
+[[nodiscard]] std::string arguments_of(const seccomp_data& data);
+
 class Denials {
  public:
   /// `program` outlives us: what it would have answered is what the caller gets.

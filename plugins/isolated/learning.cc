@@ -20,6 +20,7 @@
 
 #include "core/supervise/supervisor.h"
 #include "core/sys/file.h"
+#include "plugins/isolated/denials.h"
 #include "plugins/isolated/seccomp_program.h"
 
 namespace helios::isolated {
@@ -148,16 +149,6 @@ std::uint64_t used_bytes(const sys::UniqueFd& folder) {
   struct statfs fs {};
   if (!folder || ::fstatfs(folder.get(), &fs) != 0) return 0;
   return (fs.f_blocks - fs.f_bfree) * static_cast<std::uint64_t>(fs.f_bsize);
-}
-
-std::string arguments_of(const seccomp_data& d) {
-  std::array<char, 6 * 20> text{};
-  int n = 0;
-  for (int i = 0; i < 6; ++i) {
-    n += std::snprintf(text.data() + n, text.size() - static_cast<std::size_t>(n), "%s0x%llx", i == 0 ? "" : ", ",
-                       static_cast<unsigned long long>(d.args[i]));
-  }
-  return {text.data(), static_cast<std::size_t>(n)};
 }
 
 }  // namespace

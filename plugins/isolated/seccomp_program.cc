@@ -17,6 +17,7 @@
 #include <utility>
 
 #include "core/digest/sha256.h"
+#include "core/edit_distance.h"
 #include "plugins/isolated/bpf.h"
 #include "plugins/isolated/seccomp_hardening.h"
 #include "plugins/isolated/seccomp_profile.h"
@@ -77,19 +78,6 @@ std::string name_of(int number, std::uint32_t token) {
     if (call.number == number) return std::string(call.name);
   }
   return {};
-}
-
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = std::exchange(row[0], i);
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t changed = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = std::exchange(row[j], std::min({changed, row[j] + 1, row[j - 1] + 1}));
-    }
-  }
-  return row[b.size()];
 }
 
 /// The name in the table with the fewest edits from `wrong`.

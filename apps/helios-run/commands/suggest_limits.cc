@@ -14,6 +14,7 @@
 #include "apps/helios-run/stdio.h"
 #include "apps/helios-run/text.h"
 #include "apps/helios-run/wiring.h"
+#include "core/executor/verdict.h"
 #include "core/policy/fit.h"
 #include "core/policy/policy.h"
 #include "core/spec/json_problem.h"
@@ -45,28 +46,6 @@ struct Measured {
 constexpr std::array kMeasured{
     Measured{Limit::memory, Figure::peak_memory_bytes}, Measured{Limit::processes, Figure::peak_processes},
     Measured{Limit::wall_time, Figure::duration_ms}, Measured{Limit::cpu_time, Figure::cpu_ms}};
-
-std::optional<Limit> limit_that_ended(const WorkerResult& r) {
-  const Termination& end = r.execution.termination;
-  switch (end.reason) {
-    case Reason::output_limit:
-      return Limit::output_bytes;
-    case Reason::wall_time_limit:
-      return Limit::wall_time;
-    case Reason::idle_limit:
-      return Limit::idle_time;
-    case Reason::cpu_time_limit:
-      return Limit::cpu_time;
-    case Reason::memory_limit:
-      return Limit::memory;
-    case Reason::process_limit:
-      return Limit::processes;
-    case Reason::disk_limit:
-      return !end.evidence.empty() && end.evidence.front().field == "files" ? Limit::disk_files : Limit::disk_bytes;
-    default:
-      return std::nullopt;
-  }
-}
 
 std::optional<std::uint64_t> in_force(const WorkerResult& r, Limit limit) {
   for (const LimitReceipt& receipt : r.execution.limits) {
@@ -113,7 +92,7 @@ Suggestions fit_successes(const std::vector<const Past*>& runs) {
 Suggestions raise_after_failures(const std::vector<const Past*>& runs) {
   Suggestions out;
   for (const Past* p : runs) {
-    const auto limit = limit_that_ended(p->result);
+    const auto limit = limit_behind(p->result.execution.termination);
     const auto was = limit ? in_force(p->result, *limit) : std::nullopt;
     if (!was) continue;
     const std::uint64_t next = policy::next_limit(*limit, *was);
