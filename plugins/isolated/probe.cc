@@ -46,7 +46,7 @@ long try_mount(const char* type) {
 }
 
 /// [child]
-void try_mounts(void* arg) {
+__attribute__((no_sanitize("address", "undefined", "thread"))) void try_mounts(void* arg) {
   auto& tried = *static_cast<Tried*>(arg);
   tried.tmpfs = try_mount("tmpfs");
   tried.proc = try_mount("proc");
