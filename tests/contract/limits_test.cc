@@ -60,7 +60,9 @@ TEST_P(Contract, LastWordsNameTheProcessesThatALimitEnded) {
     EXPECT_GT(p.at("memoryBytes"), 0) << f.describe();
     EXPECT_EQ(p.at("state"), "S") << f.describe();
   }
-  EXPECT_EQ(sleeps, 2U) << f.describe();
+  // Reading them is bounded to 20 ms, so that it delays no end: an emulated machine may not get through.
+  const bool emulated = patiently(milliseconds(1)) > milliseconds(1);
+  EXPECT_TRUE(sleeps == 2 || (emulated && sleeps < 2)) << sleeps << " of 2\n" << f.describe();
 }
 
 TEST_P(Contract, OnlyALimitLeavesLastWords) {
