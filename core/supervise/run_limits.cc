@@ -16,11 +16,6 @@ cgroup::GroupLimits group_limits(const Limits& limits, unsigned helpers) {
   return g;
 }
 
-bool wants_group(const Limits& limits) {
-  return limits[Limit::memory] || limits[Limit::swap] || limits[Limit::cpus] || limits[Limit::processes] ||
-         limits[Limit::cpu_time];
-}
-
 Result<std::vector<Rlimit>> rlimits_for(const Limits& limits) {
   std::vector<Rlimit> out{{RLIMIT_CORE, 0, 0, "RLIMIT_CORE"}};
   const auto add = [&](int resource, Limit limit, const char* name) -> Status {

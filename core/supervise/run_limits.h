@@ -16,7 +16,6 @@ namespace helios::supervise {
 
 /// The limits that a control group holds. `helpers`: processes of ours that live in the group with the command.
 [[nodiscard]] cgroup::GroupLimits group_limits(const Limits& limits, unsigned helpers);
-[[nodiscard]] bool wants_group(const Limits& limits);
 
 /// One setrlimit of the command's process.
 struct Rlimit {
