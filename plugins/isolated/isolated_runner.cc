@@ -12,13 +12,13 @@
 namespace helios::isolated {
 namespace {
 
-Result<std::optional<cgroup::RunGroup>> make_group(const ExecutionRequest& r, const LaunchPlan& p) {
-  std::optional<cgroup::RunGroup> group;
-  if (!p.placement) return group;
+/// Leaves `group` empty where none can be had and that was allowed.
+Status make_group(const ExecutionRequest& r, const LaunchPlan& p, std::optional<cgroup::RunGroup>& group) {
+  if (!p.placement) return {};
   auto made = cgroup::RunGroup::create(*p.placement, cgroup::owner_token(), p.group_limits, r.allow_degraded);
   if (!made) return fail(made.error());
   group.emplace(std::move(*made));
-  return group;
+  return {};
 }
 
 /// What only this runner knows.
@@ -38,19 +38,27 @@ void add_own(Execution& x, Sandbox& sandbox, const LaunchPlan& p) {
 
 Result<Execution> run_it(const ExecutionRequest& r, const LaunchPlan& p, Host& host) {
   const std::int64_t begin = supervise::now_ns();
-  auto group = make_group(r, p);
-  if (!group) return fail(group.error());
-  cgroup::RunGroup* const g = *group ? &**group : nullptr;
-  auto disk = supervise::measure_before(r);
-  if (!disk) return fail(disk.error());
   constexpr std::size_t kPipeBytes = 1 << 20;
   auto out = sys::make_pipe(kPipeBytes);
   auto err = sys::make_pipe(kPipeBytes);
   if (!out || !err) return fail((out ? err : out).error());
 
-  auto launched = Sandbox::launch(r, p, g, {std::move(out->write), std::move(err->write)});
-  if (!launched) return fail(launched.error());
-  Sandbox& sandbox = **launched;
+  // On v2 process 1 is born in its group. On v1 it joins at the end, so that the group can be made while it builds.
+  std::optional<cgroup::RunGroup> group;
+  const bool born_inside = p.placement && p.placement->entry() != cgroup::Entry::none;
+  if (born_inside) {
+    if (auto made = make_group(r, p, group); !made) return fail(made.error());
+  }
+  auto built = Sandbox::build(r, p, group ? &*group : nullptr, {std::move(out->write), std::move(err->write)});
+  if (!built) return fail(built.error());
+  Sandbox& sandbox = **built;
+  if (!born_inside) {
+    if (auto made = make_group(r, p, group); !made) return fail(made.error());
+  }
+  cgroup::RunGroup* const g = group ? &*group : nullptr;
+  auto disk = supervise::measure_before(r);
+  if (!disk) return fail(disk.error());
+  if (auto started = sandbox.start(g); !started) return fail(started.error());
   const supervise::RunFacts facts{r, g, kHelpers, sandbox.setup_cpu_ms(), p.receipts, begin, sandbox.started_ns()};
   Execution x;
   std::int64_t end = supervise::now_ns();
@@ -64,7 +72,7 @@ Result<Execution> run_it(const ExecutionRequest& r, const LaunchPlan& p, Host& h
   }
   add_own(x, sandbox, p);
   x.notes.insert(x.notes.end(), p.notes.begin(), p.notes.end());
-  launched->reset();  // before the groups: a namespace that still dies keeps them busy
+  built->reset();  // before the groups: a namespace that still dies keeps them busy
   supervise::conclude(x, g, p.placement, end);
   return x;
 }

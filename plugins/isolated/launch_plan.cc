@@ -72,8 +72,8 @@ class RootBuilder {
       if (auto s = add(m); !s) return fail(s.error());
     }
     if (!own) small_files();
-    devices();
-    proc();
+    devices(own);
+    proc(own);
     tmpfs("/tmp", request_.profile.tmp_bytes, 01777, kNoExtras);
     if (is_below(home, "/tmp") && home != "/tmp") step({MountOp::directory, 0, 0700, 0, "", home, "", false});
     directory("/run");
@@ -162,8 +162,14 @@ class RootBuilder {
     }
   }
 
-  void devices() {
-    tmpfs("/dev", 64 << 10, 0755, kNoSuid | kNoExec | kFinishReadOnly);
+  /// In our own root an ordinary directory does, since that becomes read-only; in one of the user's, what its /dev
+  /// holds must not show.
+  void devices(bool own) {
+    if (own) {
+      tmpfs("/dev", 64 << 10, 0755, kNoSuid | kNoExec | kFinishReadOnly);
+    } else {
+      directory("/dev");
+    }
     for (const char* node : {"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"}) {
       step({MountOp::attach, kNoSuid | kNoExec | kTargetIsFile, 0666, 0, node, node, "", false});
     }
@@ -177,7 +183,9 @@ class RootBuilder {
   }
 
   /// A view of our own processes; what tells of the host or steers it is hidden or read-only.
-  void proc() {
+  void proc(bool own) {
+    const std::string empty = own ? "" : "/var/empty";
+    if (!own) step({MountOp::directory, 0, 0555, 0, "", empty, "", false});
     step({MountOp::proc, kNoSuid | kNoDev | kNoExec, 0, 0, "", "/proc", "", false});
     for (const char* path : {"/proc/sys", "/proc/bus", "/proc/fs", "/proc/irq"}) {
       step({MountOp::read_only, 0, 0, 0, "", path, "", false});
@@ -185,7 +193,7 @@ class RootBuilder {
     for (const char* path : {"/proc/kcore", "/proc/keys", "/proc/key-users", "/proc/timer_list", "/proc/kallsyms",
                              "/proc/kmsg", "/proc/sched_debug", "/proc/sysrq-trigger", "/proc/acpi", "/proc/scsi",
                              "/proc/latency_stats", "/proc/config.gz"}) {
-      step({MountOp::mask, 0, 0, 0, "", path, "", false});
+      step({MountOp::mask, 0, 0, 0, empty, path, "", false});
     }
   }
 
@@ -266,8 +274,7 @@ Status plan_layers(const ExecutionRequest& r, LaunchPlan& p) {
   p.namespaces = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS;
   p.isolation = {"user", "mount", "pid"};
   if (r.profile.network == Network::none) {
-    p.namespaces |= CLONE_NEWNET;
-    p.loopback = true;
+    p.network = true;
     p.isolation.emplace_back("net");
   }
   p.isolation.insert(p.isolation.end(), {"ipc", "uts", "cgroup", "seccomp"});
@@ -389,6 +396,8 @@ std::string describe_stage(Stage stage, std::uint32_t index, const LaunchPlan& p
       return "set the sandbox's host name";
     case Stage::read_plan:
       return "read the launch plan";
+    case Stage::network:
+      return "make a network namespace";
     case Stage::wait_for_ids:
       return "wait for the id maps";
     case Stage::loopback:
@@ -399,6 +408,8 @@ std::string describe_stage(Stage stage, std::uint32_t index, const LaunchPlan& p
       return "change the group id";
     case Stage::uid:
       return "change the user id";
+    case Stage::receive_trees:
+      return "receive the trees to mount";
     case Stage::new_root:
       return "mount the new root";
     case Stage::rootfs_overlay:
@@ -415,6 +426,8 @@ std::string describe_stage(Stage stage, std::uint32_t index, const LaunchPlan& p
       return "make the root read-only";
     case Stage::working_directory:
       return "enter the working directory";
+    case Stage::wait_for_start:
+      return "wait until the limits are in force";
     case Stage::join_groups:
       return "enter the run's control group";
     case Stage::cgroup_namespace:
@@ -475,17 +488,15 @@ class Block {
 
 constexpr std::size_t kMaxBlock = 64 << 20;  // argv and environment: the kernel's own bound is 6 MiB
 
-std::vector<MountStep> mount_steps(Block& b, const LaunchPlan& p, const PassedFds& fds) {
+std::vector<MountStep> mount_steps(Block& b, const LaunchPlan& p) {
   std::vector<MountStep> out;
-  for (std::size_t i = 0; i < p.root.size(); ++i) {
-    const RootStep& s = p.root[i];
+  for (const RootStep& s : p.root) {
     MountStep m{};
     m.op = s.op;
-    m.flags = s.flags;
-    m.fd = fds.trees[i];
+    m.flags = s.flags | (sends_tree(p, s) ? kSent : 0u);
     m.mode = s.mode;
     m.size = s.size;
-    m.source = b.text(s.source);
+    m.source = b.text(s.op == MountOp::mask && !s.source.empty() ? s.source.substr(1) : s.source);
     m.target = b.text(s.target.substr(1));
     m.text = b.text(s.text);
     m.text_size = static_cast<std::uint32_t>(s.text.size());
@@ -496,19 +507,16 @@ std::vector<MountStep> mount_steps(Block& b, const LaunchPlan& p, const PassedFd
 
 }  // namespace
 
-Result<std::string> encode(const ExecutionRequest& r, const LaunchPlan& p, const PassedFds& fds, bool notify) {
+Result<std::string> encode(const ExecutionRequest& r, const LaunchPlan& p, Joins joins) {
   Block b;
   InitPlan h{};
   b.put(&h, sizeof h);
   h.magic = kPlanMagic;
-  h.flags = (p.loopback ? kLoopbackUp : 0u) | (p.identity.privileged ? kDropGroups : 0u) |
-            (notify ? kNotifyDenied : 0u) | (p.landlock ? kLandlock : 0u) | (fds.tasks.empty() ? 0u : kUnshareCgroup);
+  h.flags = (p.network ? kNewNetwork : 0u) | (p.identity.privileged ? kDropGroups : 0u) |
+            (p.landlock ? kLandlock : 0u) | (joins == Joins::late ? kUnshareCgroup : 0u);
   h.uid = h.gid = kInsideId;
   h.umask = 022;
-  if (fds.tasks.size() > kMaxTaskFds) return fail(ErrorCode::internal, "too many control group hierarchies");
-  for (std::size_t i = 0; i < fds.tasks.size(); ++i) h.task_fds[i] = fds.tasks[i];
-  h.task_fd_count = static_cast<std::uint32_t>(fds.tasks.size());
-  const auto steps = mount_steps(b, p, fds);
+  const auto steps = mount_steps(b, p);
   h.mounts = b.list(steps);
   h.mount_count = static_cast<std::uint32_t>(steps.size());
   std::vector<RlimitStep> rlimits;
@@ -526,11 +534,9 @@ Result<std::string> encode(const ExecutionRequest& r, const LaunchPlan& p, const
   if (has_rootfs(r)) h.rootfs = b.text(r.profile.rootfs);
   h.filter = b.list(p.filter.instructions);
   h.filter_len = static_cast<std::uint32_t>(p.filter.instructions.size());
-  if (notify) {
-    const SeccompProgram asking = r.learn ? with_learning_notification(p.filter) : with_user_notification(p.filter);
-    h.notify_filter = b.list(asking.instructions);
-    h.notify_len = static_cast<std::uint32_t>(asking.instructions.size());
-  }
+  const SeccompProgram asking = r.learn ? with_learning_notification(p.filter) : with_user_notification(p.filter);
+  h.notify_filter = b.list(asking.instructions);
+  h.notify_len = static_cast<std::uint32_t>(asking.instructions.size());
   if (p.landlock) {
     h.landlock_fs = p.landlock->handled_fs;
     h.landlock_scope = p.landlock->scope;

@@ -23,7 +23,7 @@ struct RootStep {
   std::uint32_t flags{0};
   std::uint32_t mode{0755};
   std::uint64_t size{0};
-  std::string source;  ///< attach: absolute host path
+  std::string source;  ///< attach: absolute host path; mask: an empty directory inside, or nothing
   std::string target;
   std::string text;  ///< symlink, file
   bool workspace{false};
@@ -42,9 +42,9 @@ struct LaunchPlan {
   std::vector<EnvVar> env;
   std::string path;  ///< PATH for the search
   Identity identity;
-  std::uint64_t namespaces{0};  ///< CLONE_NEW… flags
+  std::uint64_t namespaces{0};  ///< CLONE_NEW… flags, for clone3
+  bool network{false};          ///< a network namespace, which init makes, with its loopback up
   std::vector<std::string> isolation;
-  bool loopback{false};
   std::optional<LandlockPlan> landlock;
   SeccompProgram filter;
   std::optional<cgroup::Placement> placement;
@@ -63,14 +63,17 @@ inline constexpr unsigned kHelpers = 1;
 /// For people and for diffs.
 [[nodiscard]] std::vector<PlanItem> describe(const ExecutionRequest& request, const LaunchPlan& plan);
 
-/// Descriptors that init is given, by the step or list they belong to; -1: init opens the path itself.
-struct PassedFds {
-  std::vector<int> trees;  ///< one per root step
-  std::vector<int> tasks;
-};
-/// The block that helios-init reads. Numbers in `fds` are those init will see.
-[[nodiscard]] Result<std::string> encode(const ExecutionRequest& request, const LaunchPlan& plan, const PassedFds& fds,
-                                         bool notify);
+/// Whether the runner clones the trees of this step and sends them: root does, since behind the new user namespace init
+/// could neither pass closed folders nor map ids.
+[[nodiscard]] inline bool sends_tree(const LaunchPlan& plan, const RootStep& step) {
+  return plan.identity.privileged && step.op == MountOp::attach;
+}
+
+/// When process 1 enters the run's groups: on v2 it is born in its group, on v1 it joins when the sandbox is built.
+enum class Joins : std::uint8_t { at_birth, late };
+
+/// The block that helios-init reads.
+[[nodiscard]] Result<std::string> encode(const ExecutionRequest& request, const LaunchPlan& plan, Joins joins);
 
 /// "mount /usr", for an error of a stage at an index.
 [[nodiscard]] std::string describe_stage(Stage stage, std::uint32_t index, const LaunchPlan& plan);

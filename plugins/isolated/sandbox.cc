@@ -37,12 +37,8 @@ const Result<sys::UniqueFd>& init_program() {
 /// The descriptors that init will find at 0, 1, 2 …
 class FdTable {
  public:
-  /// `fd` stays its owner's; returns the number it will have inside.
-  int add(int fd) {
-    fds_.push_back(fd);
-    return static_cast<int>(fds_.size()) - 1;
-  }
-  void replace(int number, int fd) { fds_[static_cast<std::size_t>(number)] = fd; }
+  /// `fd` stays its owner's.
+  void add(int fd) { fds_.push_back(fd); }
   /// Moves everything above the targets, so that the child can place them in any order.
   Status raise() {
     const int base = static_cast<int>(fds_.size()) + 8;
@@ -56,7 +52,6 @@ class FdTable {
     return {};
   }
   [[nodiscard]] const int* data() const { return fds_.data(); }
-  [[nodiscard]] unsigned size() const { return static_cast<unsigned>(fds_.size()); }
 
  private:
   std::vector<int> fds_;
@@ -125,29 +120,46 @@ Status Sandbox::hand_workspace_over() {
   return hand_over(request_.workspace, {id.workspace_uid, id.workspace_gid}, {host_uid_, host_gid_});
 }
 
-/// Root clones the trees itself: behind the new user namespace it could neither pass closed folders nor map ids.
-Result<std::vector<sys::UniqueFd>> Sandbox::clone_trees() {
-  std::vector<sys::UniqueFd> trees(plan_.root.size());
-  if (!plan_.identity.privileged) return trees;
-  for (std::size_t i = 0; i < plan_.root.size(); ++i) {
-    const RootStep& s = plan_.root[i];
-    if (s.op != MountOp::attach) continue;
-    auto tree = clone_tree(s.source);
-    if (!tree) return fail(tree.error());
-    trees[i] = std::move(*tree);
-    if (!s.workspace || request_.workspace_ids != WorkspaceIds::map) continue;
-    auto ns = mapping_namespace(plan_.identity.workspace_uid, plan_.identity.workspace_gid, host_uid_, host_gid_);
-    if (!ns) return fail(ns.error());
-    if (auto mapped = map_tree(trees[i], *ns, s.source); !mapped) return fail(mapped.error());
-  }
-  return trees;
+Result<sys::UniqueFd> Sandbox::clone_step(const RootStep& s) const {
+  auto tree = clone_tree(s.source);
+  if (!tree || !s.workspace || request_.workspace_ids != WorkspaceIds::map) return tree;
+  auto ns = mapping_namespace(plan_.identity.workspace_uid, plan_.identity.workspace_gid, host_uid_, host_gid_);
+  if (!ns) return fail(ns.error());
+  if (auto mapped = map_tree(*tree, *ns, s.source); !mapped) return fail(mapped.error());
+  return tree;
 }
 
-Status Sandbox::start_init(Stdio stdio) {
+/// In the order of the steps, as init takes them.
+Status Sandbox::send_trees() {
+  std::vector<sys::UniqueFd> trees;
+  std::vector<int> fds;
+  const auto send = [&]() -> Status {
+    if (fds.empty()) return {};
+    auto sent = tell(kTrees, fds);
+    trees.clear();
+    fds.clear();
+    return sent;
+  };
+  for (const RootStep& s : plan_.root) {
+    if (!sends_tree(plan_, s)) continue;
+    auto tree = clone_step(s);
+    if (!tree) return fail(tree.error());
+    fds.push_back(tree->get());
+    trees.push_back(std::move(*tree));
+    if (fds.size() < kMaxFdsPerMessage) continue;
+    if (auto sent = send(); !sent) return sent;
+  }
+  return send();
+}
+
+Status Sandbox::start_init(const cgroup::RunGroup* born_in, Stdio stdio) {
   const auto& program = init_program();
   if (!program) return fail(program.error());
-  auto trees = clone_trees();
-  if (!trees) return fail(trees.error());
+  const Joins joins = born_in == nullptr && plan_.placement ? Joins::late : Joins::at_birth;
+  auto block = encode(request_, plan_, joins);
+  if (!block) return fail(block.error());
+  auto plan_fd = sys::sealed_memfd("helios-plan", *block, false);
+  if (!plan_fd) return fail(plan_fd.error());
   auto null = sys::open_file("/dev/null", O_RDONLY);
   if (!null) return fail(null.error());
   int pair[2];
@@ -158,29 +170,16 @@ Status Sandbox::start_init(Stdio stdio) {
   const sys::UniqueFd inside(pair[1]);
 
   FdTable table;
-  table.add(null->get());
-  table.add(stdio.out.get());
-  table.add(stdio.err.get());
-  table.add(inside.get());
-  table.add(null->get());  // kPlanFd, replaced below: the plan names the numbers that come after it
-  table.add(lease_.lock ? lease_.lock.get() : null->get());
-  PassedFds passed;
-  for (const auto& tree : *trees) passed.trees.push_back(tree ? table.add(tree.get()) : -1);
-  if (group_ != nullptr) {
-    for (const int fd : group_->join_fds()) passed.tasks.push_back(table.add(fd));
+  for (const int fd : {null->get(), stdio.out.get(), stdio.err.get(), inside.get(), plan_fd->get(),
+                       lease_.lock ? lease_.lock.get() : null->get(), program->get()}) {
+    table.add(fd);
   }
-  auto block = encode(request_, plan_, passed, true);
-  if (!block) return fail(block.error());
-  auto plan_fd = sys::sealed_memfd("helios-plan", *block, false);
-  if (!plan_fd) return fail(plan_fd.error());
-  table.replace(kPlanFd, plan_fd->get());
-  const int init_fd = table.add(program->get());
   if (auto s = table.raise(); !s) return s;
 
   sys::CloneOptions options;
-  options.namespaces = plan_.namespaces | (passed.tasks.empty() ? CLONE_NEWCGROUP : 0u);
-  options.cgroup_fd = group_ != nullptr ? group_->clone_into_fd() : -1;
-  ChildPlan child{table.data(), static_cast<unsigned>(init_fd), table.data()[init_fd], 0};
+  options.namespaces = plan_.namespaces | (joins == Joins::late ? 0u : CLONE_NEWCGROUP);
+  options.cgroup_fd = born_in != nullptr ? born_in->clone_into_fd() : -1;
+  ChildPlan child{table.data(), kFirstFreeFd, table.data()[kFirstFreeFd], 0};
   auto cloned = sys::clone_vfork(options, child_main, &child);
   if (!cloned) {
     Error e = cloned.error().while_doing("create the sandbox's namespaces");
@@ -189,15 +188,34 @@ Status Sandbox::start_init(Stdio stdio) {
   }
   init_ = std::move(*cloned);
   if (child.error != 0) return fail_errno(ErrorCode::setup_failed, "execute helios-init", child.error);
-
-  const std::uint8_t go = kGo;
   if (auto s = map_ids(init_.pid, kInsideId, host_uid_, host_gid_, plan_.identity.privileged); !s) {
     return told_by_init(s.error());
   }
-  if (::send(control_.get(), &go, 1, MSG_NOSIGNAL) != 1) {
-    return told_by_init(Error{ErrorCode::setup_failed, "helios-init ended before its ids were mapped"});
+  return tell(kGo);
+}
+
+/// One message to init, with copies of `fds`.
+Status Sandbox::tell(std::uint8_t what, const std::vector<int>& fds) const {
+  iovec iov{&what, 1};
+  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int) * kMaxFdsPerMessage)> control{};
+  msghdr message{};
+  message.msg_iov = &iov;
+  message.msg_iovlen = 1;
+  if (!fds.empty()) {
+    message.msg_control = control.data();
+    message.msg_controllen = CMSG_SPACE(sizeof(int) * fds.size());
+    cmsghdr* const rights = CMSG_FIRSTHDR(&message);
+    rights->cmsg_level = SOL_SOCKET;
+    rights->cmsg_type = SCM_RIGHTS;
+    rights->cmsg_len = CMSG_LEN(sizeof(int) * fds.size());
+    std::memcpy(CMSG_DATA(rights), fds.data(), sizeof(int) * fds.size());
   }
-  return {};
+  ssize_t n;
+  do {
+    n = ::sendmsg(control_.get(), &message, MSG_NOSIGNAL);
+  } while (n < 0 && errno == EINTR);
+  if (n == 1) return {};
+  return told_by_init(Error::from_errno(ErrorCode::setup_failed, "send helios-init what it waits for", errno));
 }
 
 /// What init said before it ended is the cause; what we could not do with it then is the consequence.
@@ -220,7 +238,8 @@ Error Sandbox::explain(const InitReport& report) const {
             ? "a new /proc is refused where parts of the caller's are hidden (inside a container): run outside it, "
               "or give the container an unmasked /proc"
             : "the caller must be able to reach " + (s.source.empty() ? s.target : s.source);
-  } else if ((report.stage == Stage::new_root || report.stage == Stage::uid || report.stage == Stage::loopback) &&
+  } else if ((report.stage == Stage::new_root || report.stage == Stage::uid || report.stage == Stage::network ||
+              report.stage == Stage::loopback) &&
              denied) {
     e.remedy = kUserNamespaceRemedy;
   } else if (report.stage == Stage::working_directory) {
@@ -251,15 +270,23 @@ Status Sandbox::wait_until_started() {
   return {};
 }
 
-Result<std::unique_ptr<Sandbox>> Sandbox::launch(const ExecutionRequest& request, const LaunchPlan& plan,
-                                                 cgroup::RunGroup* group, Stdio stdio) {
-  std::unique_ptr<Sandbox> s(new Sandbox(request, plan, group));
+Result<std::unique_ptr<Sandbox>> Sandbox::build(const ExecutionRequest& request, const LaunchPlan& plan,
+                                                const cgroup::RunGroup* born_in, Stdio stdio) {
+  std::unique_ptr<Sandbox> s(new Sandbox(request, plan));
   auto status = s->choose_ids();
   if (status) status = s->hand_workspace_over();
-  if (status) status = s->start_init(std::move(stdio));
-  if (status) status = s->wait_until_started();
+  if (status) status = s->start_init(born_in, std::move(stdio));
+  if (status) status = s->send_trees();
   if (!status) return fail(status.error());
   return s;
+}
+
+Status Sandbox::start(cgroup::RunGroup* group) {
+  group_ = group;
+  const std::vector<int> tasks = group != nullptr ? group->join_fds() : std::vector<int>();
+  if (tasks.size() > kMaxTaskFds) return fail(ErrorCode::internal, "too many control group hierarchies");
+  if (auto told = tell(kStart, tasks); !told) return told;
+  return wait_until_started();
 }
 
 Sandbox::~Sandbox() {

@@ -31,10 +31,14 @@ struct NotStarted {
 
 class Sandbox final : public supervise::Target {
  public:
-  /// Builds the sandbox and executes the command in it. `group` outlives the sandbox; null: none can be had and that
-  /// was allowed. Errors: setup_failed or unsupported, naming the step, the cause and the remedy.
-  [[nodiscard]] static Result<std::unique_ptr<Sandbox>> launch(const ExecutionRequest& request, const LaunchPlan& plan,
-                                                               cgroup::RunGroup* group, Stdio stdio);
+  /// Starts process 1, which builds the sandbox while the caller goes on, up to the point where the command would be
+  /// executed. `born_in`: the group it is born in (v2), or null. Groups outlive the sandbox.
+  /// Errors: setup_failed or unsupported, naming the step, the cause and the remedy.
+  [[nodiscard]] static Result<std::unique_ptr<Sandbox>> build(const ExecutionRequest& request, const LaunchPlan& plan,
+                                                              const cgroup::RunGroup* born_in, Stdio stdio);
+  /// Executes the command in `group`, whose limits are in force; null: none can be had and that was allowed. Returns
+  /// when it runs, or could not be executed (not_started()). Errors: as build().
+  [[nodiscard]] Status start(cgroup::RunGroup* group);
   ~Sandbox() override;
   Sandbox(const Sandbox&) = delete;
   Sandbox& operator=(const Sandbox&) = delete;
@@ -70,15 +74,17 @@ class Sandbox final : public supervise::Target {
   [[nodiscard]] const std::string& problem() const { return problem_; }
 
  private:
-  Sandbox(const ExecutionRequest& request, const LaunchPlan& plan, cgroup::RunGroup* group)
-      : request_(request), plan_(plan), group_(group), denials_(plan.filter) {
+  Sandbox(const ExecutionRequest& request, const LaunchPlan& plan)
+      : request_(request), plan_(plan), denials_(plan.filter) {
     if (request.learn) denials_.learn();
   }
 
   [[nodiscard]] Status choose_ids();
   [[nodiscard]] Status hand_workspace_over();
-  [[nodiscard]] Result<std::vector<sys::UniqueFd>> clone_trees();
-  [[nodiscard]] Status start_init(Stdio stdio);
+  [[nodiscard]] Status start_init(const cgroup::RunGroup* born_in, Stdio stdio);
+  [[nodiscard]] Status send_trees();
+  [[nodiscard]] Result<sys::UniqueFd> clone_step(const RootStep& step) const;
+  [[nodiscard]] Status tell(std::uint8_t what, const std::vector<int>& fds = {}) const;
   [[nodiscard]] Status wait_until_started();
   [[nodiscard]] Error explain(const InitReport& report) const;
   [[nodiscard]] Status told_by_init(Error otherwise) const;
@@ -86,7 +92,7 @@ class Sandbox final : public supervise::Target {
 
   const ExecutionRequest& request_;
   const LaunchPlan& plan_;
-  cgroup::RunGroup* group_;
+  cgroup::RunGroup* group_{nullptr};  ///< from start() on
   Denials denials_;
   UidLease lease_;
   std::uint32_t host_uid_{0}, host_gid_{0};

@@ -26,7 +26,8 @@ using raw::call;
 
 // Constants that the kernel's user headers keep to themselves or that collide with the C library's.
 constexpr long kSigChld = 17, kSigKill = 9;
-constexpr int kAfInet = 2, kSockDgram = 2, kSolSocket = 1, kScmRights = 1, kMsgNoSignal = 0x4000, kMsgDontWait = 0x40;
+constexpr int kAfInet = 2, kSockDgram = 2, kSolSocket = 1, kScmRights = 1, kMsgNoSignal = 0x4000, kMsgDontWait = 0x40,
+              kMsgCtrunc = 8, kMsgCmsgCloexec = 0x40000000;
 constexpr unsigned long kSiocgifflags = 0x8913, kSiocsifflags = 0x8914;
 constexpr int kEintr = 4, kEagain = 11, kEexist = 17, kEnoent = 2, kEnotdir = 20, kEinval = 22, kEacces = 13,
               kEbusy = 16, kEchild = 10, kEnoexec = 8, kEstale = 116, kEnodev = 19, kEtimedout = 110,
@@ -43,6 +44,7 @@ struct Msghdr {
   void* control; unsigned long control_size; std::uint32_t flags;
 };
 struct ControlMessage { unsigned long length; int level; int type; int fd; int pad; };
+constexpr unsigned long kControlHeader = sizeof(ControlMessage) - 2 * sizeof(int);
 
 const unsigned char* plan_base = nullptr;
 const InitPlan* plan = nullptr;
@@ -121,16 +123,32 @@ void reset_signals() {
   must(Stage::signals, call(__NR_rt_sigprocmask, 2 /* SIG_SETMASK */, &all, 0, 8));
 }
 
-void wait_for_ids() {
+/// The runner's next message, which must be `expected`; the descriptors with it go to `fds`. Returns how many. The end
+/// of file, or another message, means that the runner is gone or gave up.
+std::uint32_t hear(Stage stage, std::uint8_t expected, std::int32_t* fds, std::uint32_t room) {
   std::uint8_t byte = 0;
+  Iovec iov{&byte, 1};
+  alignas(8) unsigned char control[sizeof(ControlMessage) + kMaxFdsPerMessage * sizeof(int)];
+  Msghdr message{nullptr, 0, &iov, 1, control, sizeof control, 0};
   long n;
-  while ((n = call(__NR_read, kControlFd, &byte, 1)) == -kEintr) {
+  while ((n = call(__NR_recvmsg, kControlFd, &message, kMsgCmsgCloexec)) == -kEintr) {
   }
-  if (n <= 0 || byte != kGo) quit(125);  // the runner is gone or gave up
+  must(stage, n);
+  if (n == 0 || byte != expected) quit(125);
+  if (message.control_size == 0) return 0;
+  const auto* rights = reinterpret_cast<const ControlMessage*>(control);
+  const auto count = static_cast<std::uint32_t>((rights->length - kControlHeader) / sizeof(int));
+  if (count > room || (message.flags & kMsgCtrunc) != 0) fail(stage, kE2big);
+  memcpy(fds, control + kControlHeader, count * sizeof(int));
+  return count;
 }
 
-void loopback_up() {
-  if ((plan->flags & kLoopbackUp) == 0) return;
+void wait_for_ids() { hear(Stage::wait_for_ids, kGo, nullptr, 0); }
+
+/// By us and not by clone3: it is the dearest of the namespaces, and meanwhile the runner goes on. Loopback up.
+void make_network() {
+  if ((plan->flags & kNewNetwork) == 0) return;
+  must(Stage::network, call(__NR_unshare, CLONE_NEWNET));
   const long s = must(Stage::loopback, call(__NR_socket, kAfInet, kSockDgram | kOCloexec, 0));
   struct { char name[16]; short flags; char pad[22]; } request{};
   request.name[0] = 'l';
@@ -142,11 +160,12 @@ void loopback_up() {
 }
 
 /// Late, so that our own set-up does not count as the command's; while the capabilities for the namespace are there.
+/// From `kStart` on the limits are in force, and nothing of the runner's is missing any more.
 void join_groups() {
+  std::int32_t tasks[kMaxTaskFds];
+  const std::uint32_t count = hear(Stage::wait_for_start, kStart, tasks, kMaxTaskFds);
   // "0" moves the writing thread itself: no global lock, no RCU grace period (6.5 ms for a pid written by the parent).
-  for (std::uint32_t i = 0; i < plan->task_fd_count; ++i) {
-    must(Stage::join_groups, call(__NR_write, plan->task_fds[i], "0", 1), i);
-  }
+  for (std::uint32_t i = 0; i < count; ++i) must(Stage::join_groups, call(__NR_write, tasks[i], "0", 1), i);
   // After joining, so that the namespace's root is the run's own group and its path shows nothing above.
   if ((plan->flags & kUnshareCgroup) == 0) return;
   cpu_when_joined = cpu_ns();
@@ -212,7 +231,8 @@ long set_attributes(long fd, const char* path, unsigned at_flags, std::uint64_t 
 
 long root_fd = -1;  // the new root, while it is being built
 
-/// mkdir -p of the parents of a target (relative to the new root).
+/// mkdir -p of the parents of a target (relative to the new root). Rarely needed: steps come parents first, so each
+/// tries without, and comes here when told ENOENT.
 long make_parents(const char* target) {
   char path[4096];
   for (unsigned i = 0; target[i] != '\0'; ++i) {
@@ -240,18 +260,34 @@ long mode_of(const char* target) {
 }
 bool is_directory(long mode) { return (mode & 0170000) == 0040000; }
 
-long make_target(const char* target, bool file, std::uint32_t mode) {
-  long r = mode_of(target);
-  if (r != 0) return r < 0 ? r : 0;
-  r = make_parents(target);
-  if (r < 0) return r;
-  if (!file) {
-    r = call(__NR_mkdirat, root_fd, target, mode);
-    return r == -kEexist ? 0 : r;
+/// `create` is tried once more with its parents made, if it was they that were missing.
+template <class Create>
+long with_parents(const char* target, Create create) {
+  const long r = create();
+  if (r != -kEnoent) return r;
+  const long parents = make_parents(target);
+  return parents < 0 ? parents : create();
+}
+
+long make_directory(const char* target, std::uint32_t mode) {
+  return with_parents(target, [=] { return call(__NR_mkdirat, root_fd, target, mode); });
+}
+
+long create_file(const char* target, std::uint32_t mode) {
+  return with_parents(target, [=] {
+    return call(__NR_openat, root_fd, target, kOWronly | kOCreat | kOExcl | kOCloexec | kONofollow, mode);
+  });
+}
+
+/// A place to mount on. One that is there already will do, below a read-only mount too.
+long make_target(const char* target, bool file) {
+  const long r = file ? create_file(target, 0755) : make_directory(target, 0755);
+  if (r >= 0) {
+    if (file) call(__NR_close, r);
+    return 0;
   }
-  r = call(__NR_openat, root_fd, target, kOWronly | kOCreat | kOExcl | kOCloexec | kONofollow, mode);
-  if (r >= 0) call(__NR_close, r);
-  return r == -kEexist ? 0 : r;
+  const long mode = mode_of(target);
+  return mode > 0 ? 0 : r;
 }
 
 long place(long mount_fd, const char* target) {
@@ -269,41 +305,45 @@ constexpr unsigned kAtRecursive = 0x8000, kAtEmptyPath = 0x1000;
 long attach(const MountStep& s, long tree) {
   if (tree < 0) return tree;
   long r = set_attributes(tree, "", kAtEmptyPath | kAtRecursive, attributes_of(s.flags));
-  if (r >= 0) r = make_target(text(s.target), (s.flags & kTargetIsFile) != 0, 0755);
+  if (r >= 0) r = make_target(text(s.target), (s.flags & kTargetIsFile) != 0);
   if (r < 0) return r;
   return place(tree, text(s.target));
 }
 
 long write_file(const MountStep& s) {
-  long r = make_parents(text(s.target));
-  if (r < 0) return r;
-  const long fd = call(__NR_openat, root_fd, text(s.target), kOWronly | kOCreat | kOExcl | kOCloexec | kONofollow, s.mode);
+  const long fd = create_file(text(s.target), s.mode);
   if (fd < 0) return fd;
-  r = call(__NR_write, fd, text(s.text), s.text_size);
+  const long r = call(__NR_write, fd, text(s.text), s.text_size);
   call(__NR_close, fd);
   return r;
 }
 
-/// Over a file: the sandbox's own /dev/null. Over a directory: an empty, read-only tmpfs.
-long mask(const char* target) {
+constexpr std::uint64_t kHarmless = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+
+/// Shows `source` (relative to the new root), unchangeable, at `target`.
+long show_read_only(const char* source, const char* target) {
+  const long tree = open_tree(root_fd, source, kAtRecursive);
+  if (tree < 0) return tree;
+  const long r = set_attributes(tree, "", kAtEmptyPath | kAtRecursive, kHarmless);
+  return r < 0 ? r : place(tree, target);
+}
+
+/// Over a file: the sandbox's own /dev/null. Over a directory: an empty one.
+long mask(const char* target, const char* empty) {
   const long mode = mode_of(target);
   if (mode <= 0) return mode;
-  if (is_directory(mode)) {
-    const long m = make_mount("tmpfs", 0, 0555, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC, 1);
-    return m < 0 ? m : place(m, target);
+  if (!is_directory(mode)) {
+    const long null = open_tree(root_fd, "dev/null", 0);
+    return null < 0 ? null : place(null, target);
   }
-  const long null = open_tree(root_fd, "dev/null", 0);
-  return null < 0 ? null : place(null, target);
+  if (*empty != '\0') return show_read_only(empty, target);  // a file system more costs 0.1 ms to make and to end
+  const long m = make_mount("tmpfs", 0, 0555, kHarmless, 1);
+  return m < 0 ? m : place(m, target);
 }
 
 long make_read_only(const char* target) {
   const long mode = mode_of(target);
-  if (mode <= 0) return mode;
-  const long tree = open_tree(root_fd, target, kAtRecursive);
-  if (tree < 0) return tree;
-  const long r = set_attributes(tree, "", kAtEmptyPath | kAtRecursive,
-                                MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
-  return r < 0 ? r : place(tree, target);
+  return mode <= 0 ? mode : show_read_only(target, target);
 }
 
 long apply(const MountStep& s, long tree) {
@@ -311,12 +351,10 @@ long apply(const MountStep& s, long tree) {
   long r = 0;
   switch (s.op) {
     case MountOp::directory:
-      if ((r = make_parents(target)) < 0) return r;
-      r = call(__NR_mkdirat, root_fd, target, s.mode);
+      r = make_directory(target, s.mode);
       return r == -kEexist ? 0 : r;
     case MountOp::symlink:
-      if ((r = make_parents(target)) < 0) return r;
-      r = call(__NR_symlinkat, text(s.text), root_fd, target);
+      r = with_parents(target, [&] { return call(__NR_symlinkat, text(s.text), root_fd, target); });
       return r == -kEexist ? 0 : r;
     case MountOp::file:
       return write_file(s);
@@ -325,14 +363,14 @@ long apply(const MountStep& s, long tree) {
     case MountOp::tmpfs:
     case MountOp::proc:
     case MountOp::devpts: {
-      if ((r = make_target(target, false, 0755)) < 0) return r;
+      if ((r = make_target(target, false)) < 0) return r;
       const bool tmpfs = s.op == MountOp::tmpfs;
       const char* type = tmpfs ? "tmpfs" : s.op == MountOp::proc ? "proc" : "devpts";
       const long m = make_mount(type, tmpfs ? s.size : 0, tmpfs ? s.mode : 0, attributes_of(s.flags));
       return m < 0 ? m : place(m, target);
     }
     case MountOp::mask:
-      return mask(target);
+      return mask(target, text(s.source));
     case MountOp::read_only:
       return make_read_only(target);
   }
@@ -363,19 +401,33 @@ long overlay_on(const char* lower) {
   return r;
 }
 
-/// The new root is mounted over the old one, filled, and made the only one.
-void build_root() {
-  const auto* steps = at<MountStep>(plan->mounts);
-  // Sources first, all of them: what is mounted later must not hide one.
-  long trees[256];
-  if (plan->mount_count > 256) fail(Stage::mounts, kE2big);
+/// The trees that are to be attached, one per step (-ENOENT: optional and missing): sent by the runner, or opened here.
+void gather_trees(const MountStep* steps, long* trees) {
+  std::int32_t sent[kMaxFdsPerMessage];
+  std::uint32_t count = 0, next = 0;
   for (std::uint32_t i = 0; i < plan->mount_count; ++i) {
-    trees[i] = steps[i].fd;
-    if (steps[i].op != MountOp::attach || steps[i].fd >= 0) continue;
+    if (steps[i].op != MountOp::attach) continue;
+    if ((steps[i].flags & kSent) != 0) {
+      if (next == count) {
+        next = 0;
+        count = hear(Stage::receive_trees, kTrees, sent, kMaxFdsPerMessage);
+        if (count == 0) fail(Stage::receive_trees, kEproto, i);
+      }
+      trees[i] = sent[next++];
+      continue;
+    }
     trees[i] = open_tree(-100 /* AT_FDCWD */, text(steps[i].source), kAtRecursive);
     const bool missing = trees[i] == -kEnoent || trees[i] == -kEnotdir;
     if (trees[i] < 0 && !(missing && (steps[i].flags & kOptional) != 0)) fail(Stage::mounts, trees[i], i);
   }
+}
+
+/// The new root is mounted over the old one, filled, and made the only one.
+void build_root() {
+  const auto* steps = at<MountStep>(plan->mounts);
+  long trees[kMaxMounts];
+  if (plan->mount_count > kMaxMounts) fail(Stage::mounts, kE2big);
+  gather_trees(steps, trees);  // all of them first: what is mounted later must not hide one
   // Private first: nothing that is mounted from here on may reach the host, nor the host's mounts us.
   must(Stage::new_root, call(__NR_mount, 0, "/", 0, (1UL << 18) | (1UL << 14) /* MS_PRIVATE | MS_REC */, 0));
   root_fd = must(Stage::new_root, make_mount("tmpfs", 1 << 20, 0755, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV));
@@ -496,20 +548,18 @@ bool keeps_looking(long r) {
 
 void install_filter(Launch& l) {
   struct { unsigned short len; const sock_filter* filter; } program{};
-  if ((plan->flags & kNotifyDenied) != 0) {
-    program = {static_cast<unsigned short>(plan->notify_len), at<sock_filter>(plan->notify_filter)};
-    constexpr unsigned long kNewListener = 8, kWaitKillable = 32;  // the latter: Linux 5.19
-    long r = call(__NR_seccomp, 1 /* SECCOMP_SET_MODE_FILTER */, kNewListener | kWaitKillable, &program);
-    if (r == -kEinval) r = call(__NR_seccomp, 1, kNewListener, &program);
-    if (r >= 0) {
-      l.listener = r;
-      l.notifying = true;
-      return;
-    }
-    if (r != -kEbusy) give_up(l, Stage::seccomp, r);  // EBUSY: somebody outside already listens
+  program = {static_cast<unsigned short>(plan->notify_len), at<sock_filter>(plan->notify_filter)};
+  constexpr unsigned long kNewListener = 8, kWaitKillable = 32;  // the latter: Linux 5.19
+  long r = call(__NR_seccomp, 1 /* SECCOMP_SET_MODE_FILTER */, kNewListener | kWaitKillable, &program);
+  if (r == -kEinval) r = call(__NR_seccomp, 1, kNewListener, &program);
+  if (r >= 0) {
+    l.listener = r;
+    l.notifying = true;
+    return;
   }
+  if (r != -kEbusy) give_up(l, Stage::seccomp, r);  // EBUSY: somebody outside already listens
   program = {static_cast<unsigned short>(plan->filter_len), at<sock_filter>(plan->filter)};
-  const long r = call(__NR_seccomp, 1, 0, &program);
+  r = call(__NR_seccomp, 1, 0, &program);
   if (r < 0) give_up(l, Stage::seccomp, r);
 }
 
@@ -634,8 +684,8 @@ extern "C" [[noreturn]] __attribute__((used)) void helios_init_main() {
   must(Stage::descriptors, call(__NR_fcntl, kControlFd, 2 /* F_SETFD */, 1 /* FD_CLOEXEC */));
   reset_signals();
   read_plan();
+  make_network();
   wait_for_ids();
-  loopback_up();
   become_unprivileged();
   must(Stage::hostname, call(__NR_sethostname, text(plan->hostname), raw::length(text(plan->hostname))));
   build_root();           // while the capabilities are there

@@ -10,13 +10,14 @@
 namespace helios::isolated {
 
 inline constexpr std::uint32_t kPlanMagic = 0x31494c48;  // "HLI1"
-inline constexpr int kMaxTaskFds = 8;
+inline constexpr std::uint32_t kMaxMounts = 256;
+inline constexpr std::uint32_t kMaxTaskFds = 8;
 
 /// Descriptors that helios-init finds open at these numbers.
 inline constexpr int kControlFd = 3;    ///< SOCK_SEQPACKET to the runner; its end of file ends the namespace
 inline constexpr int kPlanFd = 4;       ///< the plan
 inline constexpr int kLockFd = 5;       ///< the uid's lock; init keeps it as long as it lives
-inline constexpr int kFirstFreeFd = 6;  ///< then the ones the plan names
+inline constexpr int kFirstFreeFd = 6;  ///< then what the runner sends, as it comes
 
 /// Steps in the order in which they happen; a failure names its stage, the errno and the index within it.
 enum class Stage : std::int32_t {
@@ -24,18 +25,21 @@ enum class Stage : std::int32_t {
   descriptors,
   signals,
   read_plan,
+  network,
   wait_for_ids,
   loopback,
   groups,
   gid,
   uid,
   hostname,
+  receive_trees,
   new_root,
   rootfs_overlay,  // a root file system of the user's under an ephemeral upper layer
   mounts,          // index: which step
   pivot_root,
   read_only_root,
   working_directory,
+  wait_for_start,
   join_groups,  // v1: write "0" into each `tasks`
   cgroup_namespace,
   capabilities,
@@ -53,11 +57,12 @@ enum class MountOp : std::uint32_t {
   directory,  ///< mkdir target, mode
   symlink,    ///< text -> target
   file,       ///< create target with `text` as content, mode
-  attach,     ///< a tree: from descriptor `fd`, or by path `source` when fd is -1
+  attach,     ///< a tree: one that the runner sends, or by path `source`
   tmpfs,      ///< size=, nr_inodes=, mode
   proc,
   devpts,
-  mask,       ///< hide target (if it exists): /dev/null over a file, an empty read-only directory over a directory
+  mask,       ///< hide target (if it exists): /dev/null over a file; over a directory `source`, which is empty, or
+              ///< without one a new, empty file system
   read_only,  ///< bind target onto itself read-only (if it exists)
 };
 
@@ -69,18 +74,19 @@ enum MountFlags : std::uint32_t {
   kOptional = 16,        ///< attach: a missing source is skipped
   kTargetIsFile = 32,    ///< attach: make an empty file as the mount point, not a directory
   kFinishReadOnly = 64,  ///< tmpfs: made read-only after everything is in place
+  kSent = 128,           ///< attach: the runner sends the tree; init opens the others itself
 };
 
 struct MountStep {
   MountOp op;
   std::uint32_t flags;
-  std::int32_t fd;  ///< attach: an open_tree descriptor, or -1
+  std::uint64_t size;  ///< tmpfs
   std::uint32_t mode;
-  std::uint64_t size;    ///< tmpfs
   std::uint32_t source;  ///< offsets into the plan
   std::uint32_t target;  ///< relative to the new root, no leading '/'
   std::uint32_t text;
   std::uint32_t text_size;
+  std::uint32_t pad;
 };
 
 struct RlimitStep {
@@ -91,11 +97,10 @@ struct RlimitStep {
 };
 
 enum PlanFlags : std::uint32_t {
-  kLoopbackUp = 1,
-  kUnshareCgroup = 2,  ///< v1: after joining the groups
+  kNewNetwork = 1,     ///< a network namespace, with its loopback up
+  kUnshareCgroup = 2,  ///< v1: after joining the groups that come with kStart
   kDropGroups = 4,     ///< setgroups(0); a user cannot (the kernel forbids it with a single-id map)
-  kNotifyDenied = 8,   ///< install the notifying filter, hand its listener over
-  kLandlock = 16,
+  kLandlock = 8,
 };
 
 struct LandlockRule {
@@ -110,8 +115,6 @@ struct InitPlan {
   std::uint32_t flags;
   std::uint32_t uid, gid;  ///< as seen inside
   std::uint32_t umask;
-  std::int32_t task_fds[kMaxTaskFds];
-  std::uint32_t task_fd_count;
   std::uint32_t mounts, mount_count;    ///< MountStep[]
   std::uint32_t rlimits, rlimit_count;  ///< RlimitStep[]
   std::uint32_t argv, argc;             ///< u32 offsets[]
@@ -121,7 +124,7 @@ struct InitPlan {
   std::uint32_t hostname;
   std::uint32_t rootfs;                     ///< offset of a directory under an ephemeral overlay; 0: a new tmpfs
   std::uint32_t filter, filter_len;         ///< sock_filter[]: refuses by errno
-  std::uint32_t notify_filter, notify_len;  ///< the same, refusals go to the listener
+  std::uint32_t notify_filter, notify_len;  ///< the same, refusals go to the listener; where one may be attached
   std::uint64_t landlock_fs, landlock_net, landlock_scope;
   std::uint32_t landlock_rules, landlock_rule_count;
 };
@@ -142,8 +145,12 @@ struct InitReport {
   std::int64_t setup_cpu_ns;  ///< started: CPU that init had used inside the run's group
 };
 
-/// runner -> init: one byte. `kGo`: ids are mapped. Else a signal number to send to the command's process group.
-inline constexpr std::uint8_t kGo = 255;
-inline constexpr std::uint8_t kEnd = 254;  ///< the runner has seen enough: end the namespace
+/// runner -> init: one byte, some with descriptors. Else a signal number to send to the command's process group. While
+/// init builds, they come in this order; init takes each when it needs it, so that both sides work at the same time.
+inline constexpr std::uint8_t kGo = 255;     ///< ids are mapped
+inline constexpr std::uint8_t kTrees = 254;  ///< trees to attach, in the order of the steps; as many messages as it takes
+inline constexpr std::uint8_t kStart = 253;  ///< limits are in force: join by these `tasks` files, start the command
+inline constexpr std::uint8_t kEnd = 252;    ///< the runner has seen enough: end the namespace
+inline constexpr std::uint32_t kMaxFdsPerMessage = 64;  // the kernel's own bound is 253
 
 }  // namespace helios::isolated
