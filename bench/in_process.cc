@@ -3,11 +3,13 @@
 ///   in_process latency COUNT [MIB]   prints the median microseconds of one run, prepared and with its result; MIB: so
 ///                                    much memory is touched first
 ///   in_process rate SECONDS WIDTH    prints chunks per second, WIDTH at a time
-///   in_process loop SECONDS WIDTH COMMAND [ARG…]   the same of a program started in a loop (bwrap, say)
+///   in_process loop SECONDS WIDTH FILTER COMMAND [ARG…]   the same of a program started in a loop (bwrap, say), which
+///                                    finds FILTER at descriptor 9; "": no file
 ///   in_process parts COUNT           prints the median microseconds of each part of a run
 ///
 /// Runs /bin/true under the default policy; plugins and policies are those beside the program (../plugins,
 /// ../policies).
+#include <fcntl.h>
 #include <spawn.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -132,11 +134,18 @@ void rate(double seconds, int width, Make make) {
   std::printf("%.1f\n", static_cast<double>(done) / us_since(begin) * 1e6);
 }
 
-void spawn_one(char** argv) {
+/// Standard output goes nowhere; `filter`, if any, is opened anew at 9 for each, since whoever reads it moves its
+/// offset.
+void spawn_one(const char* filter, char** argv) {
+  posix_spawn_file_actions_t actions;
+  ::posix_spawn_file_actions_init(&actions);
+  ::posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
+  if (*filter != '\0') ::posix_spawn_file_actions_addopen(&actions, 9, filter, O_RDONLY, 0);
   pid_t pid = -1;
   int status = 0;
-  if (::posix_spawnp(&pid, argv[0], nullptr, nullptr, argv, environ) != 0) die(std::string("start ") + argv[0]);
+  if (::posix_spawnp(&pid, argv[0], &actions, nullptr, argv, environ) != 0) die(std::string("start ") + argv[0]);
   if (::waitpid(pid, &status, 0) < 0 || status != 0) die(std::string(argv[0]) + " failed");
+  ::posix_spawn_file_actions_destroy(&actions);
 }
 
 void parts(int count) {
@@ -178,10 +187,11 @@ int main(int argc, char** argv) {
     Worker w;
     rate(std::atof(argv[2]), std::atoi(argv[3]),
          [&w] { return [&w, executor = w.executor()]() mutable { run_one(w, executor); }; });
-  } else if (what == "loop" && argc >= 5) {
-    rate(std::atof(argv[2]), std::atoi(argv[3]), [argv] { return [argv] { spawn_one(argv + 4); }; });
+  } else if (what == "loop" && argc >= 6) {
+    rate(std::atof(argv[2]), std::atoi(argv[3]), [argv] { return [argv] { spawn_one(argv[4], argv + 5); }; });
   } else {
-    die("usage: in_process latency COUNT [MIB] | rate SECONDS WIDTH | loop SECONDS WIDTH COMMAND… | parts COUNT");
+    die("usage: in_process latency COUNT [MIB] | rate SECONDS WIDTH | loop SECONDS WIDTH FILTER COMMAND… | parts "
+        "COUNT");
   }
   return 0;
 }
