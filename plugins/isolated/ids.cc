@@ -100,24 +100,49 @@ Status map_ids(pid_t pid, std::uint32_t inside, std::uint32_t uid, std::uint32_t
   return fail(e);
 }
 
-Result<sys::UniqueFd> mapping_namespace(std::uint32_t disk_uid, std::uint32_t disk_gid, std::uint32_t seen_uid,
-                                        std::uint32_t seen_gid) {
-  alignas(16) std::array<char, 8192> stack{};
+struct MappingNamespace::Holder {
+  alignas(16) std::array<char, 8192> stack;
+  sys::Pipe pipe;
+  Hold ends{};
+  sys::Child child;
+
+  Holder() = default;
+  Holder(const Holder&) = delete;
+  Holder& operator=(const Holder&) = delete;
+  ~Holder() {
+    if (!child.pidfd) return;
+    sys::kill_child(child);
+    (void)sys::reap(child);
+  }
+};
+
+MappingNamespace::MappingNamespace(std::unique_ptr<Holder> holder) : holder_(std::move(holder)) {}
+MappingNamespace::MappingNamespace(MappingNamespace&&) noexcept = default;
+MappingNamespace& MappingNamespace::operator=(MappingNamespace&&) noexcept = default;
+MappingNamespace::~MappingNamespace() = default;
+
+Result<MappingNamespace> MappingNamespace::make(std::uint32_t disk_uid, std::uint32_t disk_gid, std::uint32_t seen_uid,
+                                                std::uint32_t seen_gid) {
+  constexpr const char* kDoing = "make a user namespace for the workspace's id map";
+  MappingNamespace made(std::make_unique<Holder>());
+  Holder& h = *made.holder_;
   auto pipe = sys::make_pipe();
   if (!pipe) return fail(pipe.error());
-  Hold ends{pipe->read.get(), pipe->write.get()};
+  h.pipe = std::move(*pipe);
+  h.ends = {h.pipe.read.get(), h.pipe.write.get()};
   sys::CloneOptions options;
   options.namespaces = CLONE_NEWUSER;
-  auto child = sys::clone_shared(options, stack.data() + stack.size(), hold, &ends);
-  if (!child) return fail(child.error().while_doing("make a user namespace for the workspace's id map"));
-  auto written = write_proc(child->pid, "uid_map", map_line(disk_uid, seen_uid));
-  if (written) written = write_proc(child->pid, "gid_map", map_line(disk_gid, seen_gid));
-  Result<sys::UniqueFd> ns = written ? sys::open_file("/proc/" + std::to_string(child->pid) + "/ns/user", O_RDONLY)
-                                     : Result<sys::UniqueFd>(fail(written.error()));
-  sys::kill_child(*child);
-  (void)sys::reap(*child);
-  if (!ns) return fail(ns.error().while_doing("make a user namespace for the workspace's id map"));
-  return ns;
+  auto child = sys::clone_shared(options, h.stack.data() + h.stack.size(), hold, &h.ends);
+  if (!child) return fail(child.error().while_doing(kDoing));
+  h.child = std::move(*child);
+  auto written = write_proc(h.child.pid, "uid_map", map_line(disk_uid, seen_uid));
+  if (written) written = write_proc(h.child.pid, "gid_map", map_line(disk_gid, seen_gid));
+  if (!written) return fail(written.error().while_doing(kDoing));
+  auto fd = sys::open_file("/proc/" + std::to_string(h.child.pid) + "/ns/user", O_RDONLY);
+  if (!fd) return fail(fd.error().while_doing(kDoing));
+  made.fd_ = std::move(*fd);
+  sys::kill_child(h.child);
+  return made;
 }
 
 Result<sys::UniqueFd> clone_tree(const std::string& path) {

@@ -162,11 +162,11 @@ Finding probe_id_maps() {
             "start in one that exists"};
   }
   const auto id = static_cast<std::uint32_t>(kUidFirst);
-  auto ns = mapping_namespace(st.st_uid, st.st_gid, id, id);
+  auto ns = MappingNamespace::make(st.st_uid, st.st_gid, id, id);
   auto tree = clone_tree(path);
   if (!ns || !tree)
     return {"id-mapped-mounts", Severity::degraded, (ns ? tree.error() : ns.error()).message, "--workspace-ids=chown"};
-  if (auto mapped = map_tree(*tree, *ns, path); !mapped) {
+  if (auto mapped = map_tree(*tree, ns->fd(), path); !mapped) {
     return {"id-mapped-mounts", Severity::degraded, mapped.error().message, mapped.error().remedy};
   }
   return {"id-mapped-mounts", Severity::ok, std::string("work on the file system of ") + path, ""};

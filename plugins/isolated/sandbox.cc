@@ -120,12 +120,13 @@ Status Sandbox::hand_workspace_over() {
   return hand_over(request_.workspace, {id.workspace_uid, id.workspace_gid}, {host_uid_, host_gid_});
 }
 
-Result<sys::UniqueFd> Sandbox::clone_step(const RootStep& s) const {
+Result<sys::UniqueFd> Sandbox::clone_step(const RootStep& s) {
   auto tree = clone_tree(s.source);
   if (!tree || !s.workspace || request_.workspace_ids != WorkspaceIds::map) return tree;
-  auto ns = mapping_namespace(plan_.identity.workspace_uid, plan_.identity.workspace_gid, host_uid_, host_gid_);
+  auto ns = MappingNamespace::make(plan_.identity.workspace_uid, plan_.identity.workspace_gid, host_uid_, host_gid_);
   if (!ns) return fail(ns.error());
-  if (auto mapped = map_tree(*tree, *ns, s.source); !mapped) return fail(mapped.error());
+  if (auto mapped = map_tree(*tree, ns->fd(), s.source); !mapped) return fail(mapped.error());
+  mapping_.emplace(std::move(*ns));
   return tree;
 }
 
@@ -286,6 +287,7 @@ Status Sandbox::start(cgroup::RunGroup* group) {
   const std::vector<int> tasks = group != nullptr ? group->join_fds() : std::vector<int>();
   if (tasks.size() > kMaxTaskFds) return fail(ErrorCode::internal, "too many control group hierarchies");
   if (auto told = tell(kStart, tasks); !told) return told;
+  mapping_.reset();
   return wait_until_started();
 }
 

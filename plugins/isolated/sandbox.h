@@ -83,7 +83,7 @@ class Sandbox final : public supervise::Target {
   [[nodiscard]] Status hand_workspace_over();
   [[nodiscard]] Status start_init(const cgroup::RunGroup* born_in, Stdio stdio);
   [[nodiscard]] Status send_trees();
-  [[nodiscard]] Result<sys::UniqueFd> clone_step(const RootStep& step) const;
+  [[nodiscard]] Result<sys::UniqueFd> clone_step(const RootStep& step);
   [[nodiscard]] Status tell(std::uint8_t what, const std::vector<int>& fds = {}) const;
   [[nodiscard]] Status wait_until_started();
   [[nodiscard]] Error explain(const InitReport& report) const;
@@ -97,6 +97,7 @@ class Sandbox final : public supervise::Target {
   UidLease lease_;
   std::uint32_t host_uid_{0}, host_gid_{0};
   bool handed_over_{false};
+  std::optional<MappingNamespace> mapping_;  ///< until process 1 has all it needs: its end need not be waited for
   sys::Child init_;
   sys::UniqueFd control_;
   bool gone_{false}, ended_{false}, others_{false}, notifying_{false};
