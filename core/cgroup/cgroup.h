@@ -172,9 +172,10 @@ class RunGroup {
   [[nodiscard]] Counters read() const;
   /// Keeps the maximum of the current use on kernels without peak files; does nothing elsewhere. Call it when polling.
   void sample();
-  [[nodiscard]] std::uint64_t cpu_usage_us() const;    ///< 0 if it cannot be measured
-  [[nodiscard]] std::uint64_t oom_kill_count() const;  ///< 0 if it cannot be measured
-  [[nodiscard]] std::uint64_t pids_max_hits() const;   ///< 0 if it cannot be measured
+  [[nodiscard]] std::uint64_t cpu_usage_us() const;       ///< 0 if it cannot be measured
+  [[nodiscard]] std::uint64_t waited_for_cpu_us() const;  ///< see members.h
+  [[nodiscard]] std::uint64_t oom_kill_count() const;     ///< 0 if it cannot be measured
+  [[nodiscard]] std::uint64_t pids_max_hits() const;      ///< 0 if it cannot be measured
   /// v2 memory.events: POLLPRI when an OOM kill (or a hit of the limit) happened, re-armed by `oom_kill_count()`; else
   /// -1.
   [[nodiscard]] int events_fd() const { return wakes_on_memory_ ? memory_events_.get() : -1; }

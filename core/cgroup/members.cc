@@ -1,5 +1,6 @@
 #include "core/cgroup/members.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -9,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <memory>
 #include <string_view>
 #include <thread>
 
@@ -100,6 +102,22 @@ std::vector<pid_t> pids_in(const std::vector<std::string>& roots) {
   std::sort(pids.begin(), pids.end());
   pids.erase(std::unique(pids.begin(), pids.end()), pids.end());
   return pids;
+}
+
+std::uint64_t waited_for_cpu_us(const std::vector<std::string>& roots) {
+  std::uint64_t ns = 0;
+  for (const pid_t pid : pids_in(roots)) {
+    const std::string tasks = "/proc/" + std::to_string(pid) + "/task/";
+    const std::unique_ptr<DIR, int (*)(DIR*)> dir(::opendir(tasks.c_str()), ::closedir);
+    while (const dirent* entry = dir ? ::readdir(dir.get()) : nullptr) {
+      if (entry->d_name[0] == '.') continue;
+      // "<ran ns> <waited ns> <times>"
+      const auto text = sys::read_file(tasks + entry->d_name + "/schedstat", 4096);
+      const std::size_t second = text ? text->find(' ') : std::string::npos;
+      if (second != std::string::npos) ns += parse_number(std::string_view(*text).substr(second + 1)).value_or(0);
+    }
+  }
+  return ns / 1000;
 }
 
 bool kill_members(const std::vector<std::string>& roots, Clock::time_point deadline) {

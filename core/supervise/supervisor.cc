@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <memory>
 #include <string_view>
+#include <utility>
 
 #include "core/supervise/disk_watch.h"
 #include "core/supervise/timeline.h"
@@ -211,13 +212,23 @@ class Loop {
     return static_cast<std::uint64_t>(elapsed_us) * std::min(kNoiseMilliCpus, allowed / 4) / 1000;
   }
 
+  /// It wants a processor and hardly gets one: what looks idle then is the host's fault. A hung program that draws its
+  /// empty page wants little; half of the time is far above that and far below what work wants.
+  bool starved(std::int64_t elapsed_us) {
+    const std::uint64_t waited = target_.waited_for_cpu_us();
+    const auto before = std::exchange(idle_waited_, waited);
+    return before && waited > *before + static_cast<std::uint64_t>(elapsed_us) / 2;
+  }
+
   void check_idle(std::int64_t now) {
     if (now < idle_tick_) return;
     idle_tick_ = now + idle_step_;
     const std::uint64_t cpu = target_.cpu_us().value_or(0);
     const std::uint64_t file = output_size();
-    if (spoke_ || cpu > idle_cpu_ + idle_noise_us((now - idle_checked_) / 1000) || file != idle_file_)
-      active_ = std::max(active_, now);
+    const std::int64_t elapsed_us = (now - idle_checked_) / 1000;
+    const bool worked = spoke_ || cpu > idle_cpu_ + idle_noise_us(elapsed_us) || file != idle_file_;
+    if (worked) idle_waited_.reset();
+    if (worked || starved(elapsed_us)) active_ = std::max(active_, now);
     idle_cpu_ = cpu;
     idle_file_ = file;
     idle_checked_ = now;
@@ -371,6 +382,7 @@ class Loop {
   bool notice_gone_{false};
   std::int64_t notices_{0}, notice_at_{0};  // refused calls answered; when the next one may be
   std::uint64_t idle_cpu_{0}, idle_file_{0};
+  std::optional<std::uint64_t> idle_waited_;  // at the last look, if the run seemed idle then
   bool spoke_{false};
   DiskUse disk_base_;
   std::uint64_t helpers_;

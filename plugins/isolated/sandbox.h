@@ -56,6 +56,9 @@ class Sandbox final : public supervise::Target {
   [[nodiscard]] std::optional<cgroup::Counters> counters() override {
     return group_ != nullptr ? std::optional(group_->read()) : std::nullopt;
   }
+  [[nodiscard]] std::uint64_t waited_for_cpu_us() override {
+    return group_ != nullptr ? group_->waited_for_cpu_us() : 0;
+  }
   [[nodiscard]] std::uint64_t oom_kills() override { return group_ != nullptr ? group_->oom_kill_count() : 0; }
   [[nodiscard]] std::vector<LastProcess> last_words() override;
 

@@ -1,6 +1,9 @@
 // How a command ends, and what is told about it.
 #include <signal.h>
 
+#include <thread>
+#include <vector>
+
 #include "tests/contract/contract_suite.h"
 
 namespace helios::test {
@@ -133,6 +136,31 @@ TEST_P(Contract, IdleTimeEndsAQuietCommand) {
 TEST_P(Contract, IdleTimeLeavesABusyCommandAlone) {
   expect_ended(run_probe({"--idle-timeout", "500ms"}, {"chatter", "1500"}), "exited", 0);
   expect_ended(run_probe({"--idle-timeout", "500ms"}, {"burn", "1000"}), "exited", 0);
+}
+
+/// Keeps every processor busy.
+class Hogs {
+ public:
+  Hogs() {
+    for (unsigned i = 0; i < std::thread::hardware_concurrency(); ++i) {
+      threads_.emplace_back([](const std::stop_token& stop) {
+        while (!stop.stop_requested()) {
+        }
+      });
+    }
+  }
+
+ private:
+  std::vector<std::jthread> threads_;
+};
+
+TEST_P(Contract, IdleTimeLeavesACommandAloneThatWaitsForAProcessor) {
+  const Hogs hogs;
+  // Beside them, at the lowest priority, it gets 1.4 % of a processor: a hung browser that draws its empty page uses
+  // more.
+  const Finished f =
+      run_command({"--idle-timeout", "500ms", "--timeout", "60s"}, {"nice", "-n", "19", "./chunk_probe", "burn", "60"});
+  expect_ended(f, "exited", 0);
 }
 
 }  // namespace

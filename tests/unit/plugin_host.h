@@ -6,7 +6,7 @@
 
 namespace helios::test {
 
-class RecordingHost final : public Host {
+class RecordingHost : public Host {
  public:
   std::string out, err, logged;
   LogLevel level{};

@@ -1,0 +1,68 @@
+// When a run counts as idle: a target that plays its figures, in real time.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include "core/supervise/supervisor.h"
+#include "core/sys/file.h"
+#include "tests/unit/plugin_host.h"
+
+namespace helios::supervise {
+namespace {
+
+constexpr std::uint64_t kIdleMs = 200;
+constexpr std::int64_t kEndNs = 3'500'000'000;  // well beyond the start-up grace and the idle time
+
+/// Ends by itself after kEndNs, or at once when it is told to.
+class Played final : public Target {
+ public:
+  /// Microseconds per second of the clock.
+  Played(std::uint64_t cpu, std::uint64_t waiting) : cpu_(cpu), waiting_(waiting) {
+    end_ = std::move(*sys::make_pipe());
+  }
+  [[nodiscard]] int event_fd() const override { return end_.read.get(); }
+  [[nodiscard]] std::optional<Ended> on_event() override { return Ended{told_ ? SIGTERM : 0, now_ns()}; }
+  void signal(int) override {
+    told_ = true;
+    (void)!::write(end_.write.get(), "x", 1);
+  }
+  void kill() override {}
+  [[nodiscard]] std::optional<std::uint64_t> cpu_us() override {
+    if (now_ns() - begin_ > kEndNs) (void)!::write(end_.write.get(), "x", 1);
+    return so_far(cpu_);
+  }
+  [[nodiscard]] std::uint64_t waited_for_cpu_us() override { return so_far(waiting_); }
+
+ private:
+  [[nodiscard]] std::uint64_t so_far(std::uint64_t us_per_second) const {
+    return static_cast<std::uint64_t>(now_ns() - begin_) / 1000 * us_per_second / 1'000'000;
+  }
+  std::uint64_t cpu_, waiting_;
+  std::int64_t begin_{now_ns()};
+  bool told_{false};
+  sys::Pipe end_;
+};
+
+/// Nobody cancels.
+class Patient final : public test::RecordingHost {
+ public:
+  [[nodiscard]] int cancel_fd() const noexcept override { return -1; }
+};
+
+std::optional<Reason> cause_of(Played target) {
+  auto out = sys::make_pipe(), err = sys::make_pipe();
+  ExecutionRequest request;
+  request.limits[Limit::idle_time] = kIdleMs;
+  Patient host;
+  return supervise(target, {std::move(out->read), std::move(err->read)}, request, host, {now_ns(), {}, 0}).cause;
+}
+
+TEST(Idle, AQuietRunIsEnded) { EXPECT_EQ(cause_of({0, 0}), Reason::idle_limit); }
+
+TEST(Idle, HardlyAnyCpuIsNoWork) { EXPECT_EQ(cause_of({35'000, 100'000}), Reason::idle_limit); }
+
+TEST(Idle, WorkIsLeftAlone) { EXPECT_EQ(cause_of({500'000, 0}), std::nullopt); }
+
+TEST(Idle, WorkThatOnlyWaitsForAProcessorIsLeftAlone) { EXPECT_EQ(cause_of({14'000, 980'000}), std::nullopt); }
+
+}  // namespace
+}  // namespace helios::supervise
