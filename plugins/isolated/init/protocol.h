@@ -59,6 +59,7 @@ enum class MountOp : std::uint32_t {
   devpts,
   mask,       ///< hide target (if it exists): /dev/null over a file, an empty read-only directory over a directory
   read_only,  ///< bind target onto itself read-only (if it exists)
+  setting,    ///< write `text` into target, which is there
 };
 
 enum MountFlags : std::uint32_t {
