@@ -22,17 +22,21 @@ namespace {
 /// No core file needs less than a page, and exactly 1 is what makes the kernel start no crash handler either
 /// (core_pattern with `|`: it would run as root on the host, and with a limit of 0 it does). A hard limit of 0 of our
 /// own cannot be raised without privileges on the host.
-std::uint64_t core_limit() {
+Result<std::uint64_t> core_limit() {
   rlimit ours{};
-  return ::getrlimit(RLIMIT_CORE, &ours) == 0 && ours.rlim_max >= kNoCore ? kNoCore : 0;
+  if (::getrlimit(RLIMIT_CORE, &ours) != 0) {
+    return fail_errno(ErrorCode::setup_failed, "read our own RLIMIT_CORE", errno);
+  }
+  return ours.rlim_max >= kNoCore ? kNoCore : 0;
 }
 
 }  // namespace
 
 Result<std::vector<Rlimit>> rlimits_for(const Limits& limits) {
-  const std::uint64_t core = core_limit();
+  const auto core = core_limit();
+  if (!core) return fail(core.error());
   // Whoever starts us may be allowed real-time priorities: a quota of processor time does not hold for those.
-  std::vector<Rlimit> out{{RLIMIT_CORE, core, core, "RLIMIT_CORE"},
+  std::vector<Rlimit> out{{RLIMIT_CORE, *core, *core, "RLIMIT_CORE"},
                           {RLIMIT_RTPRIO, 0, 0, "RLIMIT_RTPRIO"},
                           {RLIMIT_NICE, 0, 0, "RLIMIT_NICE"}};
   const auto add = [&](int resource, Limit limit, const char* name) -> Status {

@@ -1,7 +1,9 @@
-// Whoever starts helios-run may be allowed real-time priorities (audio groups, LimitRTPRIO=). Raising that takes a
-// machine of the test's own, in tests/vm.
+// Whoever starts helios-run may be allowed real-time priorities (audio groups, LimitRTPRIO=), or be spared when memory
+// runs out. Giving oneself that takes a machine of the test's own, in tests/vm.
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+
+#include <fstream>
 
 #include "tests/support/scene.h"
 
@@ -31,6 +33,21 @@ TEST_P(InheritedLimits, GiveNoHigherPriority) {
   }
   setrlimit(RLIMIT_RTPRIO, &before);
   setrlimit(RLIMIT_NICE, &nice_before);
+}
+
+TEST_P(InheritedLimits, SpareNoRunWhenMemoryRunsOut) {
+  const char* file = "/proc/self/oom_score_adj";
+  std::string before;
+  std::getline(std::ifstream(file) >> std::ws, before);
+  std::ofstream(file) << "-500" << std::flush;
+  {
+    const Scene scene(GetParam());
+    const Invocation outside = scene.unconfined({"/bin/cat", file});
+    EXPECT_EQ(run_to_end(outside).out, "-500\n") << "the control";
+    const Finished f = run_to_end(scene.command("isolated", {}, {"/bin/cat", file}));
+    EXPECT_EQ(f.text("stdout"), "0\n") << f.describe();
+  }
+  std::ofstream(file) << before << std::flush;
 }
 
 GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(InheritedLimits);
