@@ -152,7 +152,7 @@ std::string call_words(const Denial& d) {
 // ---- system calls ------------------------------------------------------------------------------------------------
 
 bool holds(const isolated::LowCondition& c, const std::vector<std::uint64_t>& args) {
-  const auto value = static_cast<std::uint32_t>(args[c.index]);
+  const auto value = static_cast<std::uint32_t>(args[c.index] >> (c.high ? 32 : 0));
   if (c.op == isolated::LowTest::any_bit) return (value & c.value) != 0;
   return (value == c.value) == (c.op == isolated::LowTest::equal);
 }
@@ -178,7 +178,14 @@ std::string hardening_reason(const std::string& call) {
     return "this family reaches past the network namespace (AF_VSOCK: the machine's host) or configures the kernel";
   }
   if (call == "ioctl") return "it types into the operator's terminal";
-  if (call == "prlimit64") return "limits of other processes: process 1 looks after the run";
+  if (call == "add_key" || call == "keyctl" || call == "request_key") {
+    return "the session keyring is that of whoever started helios-run, through every namespace";
+  }
+  if (call == "mmap" || call == "memfd_create" || call == "shmget") {
+    return "it asks for pages of the host's pool of huge ones, which no memory limit counts; libraries fall back";
+  }
+  if (call == "setrlimit") return "the core limit: 1 is what keeps the host's crash handler from being started";
+  if (call == "prlimit64") return "limits of other processes, and the core limit (setrlimit(RLIMIT_CORE) fails)";
   return "a setuid or setgid file would run with the rights of the workspace's owner";
 }
 

@@ -254,6 +254,7 @@ std::vector<OptionRow> make_rows() {
       {"--rootfs", kSandbox, "DIR|host", "the root file system the command sees (default: the policy's)", set_rootfs},
 
       limit_row<Limit::memory>("SIZE", "memory of the whole tree, page cache and tmpfs included"),
+      limit_row<Limit::memory_high>("SIZE", "memory beyond which the tree is slowed, not ended; cgroup v2 only"),
       limit_row<Limit::swap>("SIZE", "swap beyond the memory"),
       limit_row<Limit::cpus>("N", "processors, such as 1.5"),
       limit_row<Limit::processes>("N", "processes and threads"),

@@ -196,6 +196,8 @@ std::vector<Attack> attacks(const Baits& baits, const SelfTest& test) {
       {"path-socket", "reach a socket file of the host", {baits.socket_file()}},
       {"tiocsti-own-pty", "push input into a terminal (TIOCSTI, CVE-2017-5226)", {}},
       {"raise-rlimit", "raise a hard limit", {}},
+      {"huge-pages", "use huge pages, which no memory limit counts", {}},
+      {"lower-core-limit", "have the host's crash handler started, as root, for a crash", {}},
   };
 }
 

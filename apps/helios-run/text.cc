@@ -38,6 +38,8 @@ std::string cost(const WorkerResult& r) {
   if (const auto n = u.get(Figure::peak_processes))
     add(text, "peak processes " + std::to_string(static_cast<long>(*n)));
   if (const auto ms = u.get(Figure::throttled_ms); ms && *ms > 0) add(text, "throttled " + human_ms(*ms));
+  if (const auto n = u.get(Figure::memory_high_hits); n && *n > 0)
+    add(text, "slowed for memory " + std::to_string(static_cast<long>(*n)) + " times");
   if (const auto n = u.get(Figure::oom_kills); n && *n > 0)
     add(text, "killed for memory " + std::to_string(static_cast<long>(*n)));
   const auto setup = u.get(Figure::setup_ms);

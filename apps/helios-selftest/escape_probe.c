@@ -24,6 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/ipc.h>
 #include <sys/mman.h>
@@ -328,6 +329,55 @@ static int cgroup_write(char** arg) {
   if (got) return escaped(folder);
   got = opens("/sys/fs/cgroup/cgroup.procs", O_WRONLY) || opens("/sys/fs/cgroup/memory/tasks", O_WRONLY);
   return verdict(got, "cgroup files");
+}
+
+// A view of the control groups of its own, and a limit to write in it
+static int cgroup_limits(char** arg) {
+  (void)arg;
+  static const char* limits[] = {"memory.max",       "memory.high",   "pids.max",   "cpu.max", "memory.limit_in_bytes",
+                                 "cpu.cfs_quota_us", "../memory.max", "../pids.max"};
+  static const char* views[][2] = {
+      {"cgroup2", ""}, {"cgroup", "memory"}, {"cgroup", "cpu"}, {"cgroup", "cpu,cpuacct"}, {"cgroup", "pids"}};
+  char path[256];
+  if (CALL(SYS_unshare, CLONE_NEWNS) != 0) return stopped("unshare");
+  mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
+  CALL(SYS_unshare, CLONE_NEWCGROUP);  // without one of its own the mounts may fail, too
+  int got = 0;
+  for (size_t v = 0; v < sizeof views / sizeof *views; ++v) {
+    if (mount("none", "/tmp", views[v][0], 0, views[v][1]) != 0) continue;
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; ++i) {
+      snprintf(path, sizeof path, "/tmp/%s", limits[i]);
+      if (!opens(path, O_WRONLY)) continue;
+      printf("%s of %s %s\n", limits[i], views[v][0], views[v][1]);
+      got = 1;
+    }
+    umount2("/tmp", MNT_DETACH);
+  }
+  errno = EACCES;
+  return verdict(got, "a limit of its own group");
+}
+
+// Take the read-only flag or the mask off what the sandbox mounted.
+static int remount(char** arg) {
+  (void)arg;
+  static const char* read_only[] = {"/", "/usr", "/proc/sys", "/etc", "/dev"};
+  static const char* masked[] = {"/proc/sysrq-trigger", "/proc/kcore", "/proc/keys", "/proc/sys"};
+  if (CALL(SYS_unshare, CLONE_NEWNS) != 0) return stopped("unshare");
+  mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
+  for (size_t i = 0; i < sizeof read_only / sizeof *read_only; ++i)
+    if (mount(NULL, read_only[i], NULL, MS_REMOUNT | MS_BIND, NULL) == 0) return escaped(read_only[i]);
+  for (size_t i = 0; i < sizeof masked / sizeof *masked; ++i)
+    if (umount2(masked[i], MNT_DETACH) == 0) return escaped(masked[i]);
+  // A fresh /sys, or the /proc of a PID namespace of its own, would have neither masks nor read-only parts.
+  if (mount("sysfs", "/tmp", "sysfs", 0, NULL) == 0) return escaped("a new /sys");
+  if (CALL(SYS_unshare, CLONE_NEWPID) != 0) return cannot("a PID namespace of its own");
+  pid_t pid = fork();
+  if (pid == 0) _exit(mount("proc", "/tmp", "proc", 0, NULL) == 0 ? ESCAPED : errno);
+  int status;
+  waitpid(pid, &status, 0);
+  errno = WEXITSTATUS(status);
+  if (WIFEXITED(status) && WEXITSTATUS(status) == ESCAPED) return escaped("a new /proc");
+  return stopped("remount, umount, mount");
 }
 
 static int device_files(char** arg) {
@@ -637,6 +687,18 @@ static int keys(char** arg) {
   return verdict(got, "a keyring");
 }
 
+// Pages of the host's pool of huge ones, which no memory limit counts: the request alone, which an empty pool grants,
+// too.
+static int huge_pages(char** arg) {
+  (void)arg;
+  int got =
+      mmap(NULL, 2 << 20, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | MAP_NORESERVE, -1, 0) != MAP_FAILED;
+  got |= CALL(SYS_memfd_create, "huge", MFD_HUGETLB | HIGH_BIT) >= 0;
+  int segment = shmget(IPC_PRIVATE, 2 << 20, SHM_HUGETLB | SHM_NORESERVE | IPC_CREAT | 0600);
+  if (segment >= 0) shmctl(segment, IPC_RMID, NULL);
+  return verdict(got || segment >= 0, "huge pages");
+}
+
 static int bpf_map(char** arg) {
   (void)arg;
   union bpf_attr attr;
@@ -915,6 +977,22 @@ static int raise_rlimit_as_allowed(char** arg) {
   lower.rlim_cur = 16;
   return verdict(setrlimit(RLIMIT_NOFILE, &lower) == 0 && setrlimit(RLIMIT_NOFILE, &l) == 0, "setrlimit");
 }
+// With a core limit of 1 the kernel starts no crash handler (core_pattern with `|`, as root on the host); with 0 it
+// does.
+static int lower_core_limit(char** arg) {
+  (void)arg;
+  struct rlimit none = {0, 0}, now;
+  setrlimit(RLIMIT_CORE, &none);
+  CALL(SYS_setrlimit, RLIMIT_CORE | HIGH_BIT, &none);
+  CALL(SYS_prlimit64, 0, RLIMIT_CORE | HIGH_BIT, &none, NULL);
+  // The low half of this address is 0: a filter that looks no further takes it for no new limit.
+  void* far =
+      mmap((void*)HIGH_BIT, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+  if (far != MAP_FAILED) CALL(SYS_prlimit64, 0, RLIMIT_CORE, far, NULL);
+  if (getrlimit(RLIMIT_CORE, &now) != 0) return cannot("getrlimit");
+  errno = EPERM;
+  return verdict(now.rlim_cur != 1, "a core limit other than 1");
+}
 static int raise_priority(char** arg) {
   (void)arg;
   struct sched_param p = {.sched_priority = 1};
@@ -979,6 +1057,56 @@ static int neighbour_look(char** arg) {
   if (opens(arg[1], O_RDONLY | O_DIRECTORY)) seen |= printf("workspace\n") > 0;
   errno = ENOENT;
   return verdict(seen, "a neighbour");
+}
+
+// lock-hold FILE READY STAY: locks FILE, which may only be read, creates READY, and stays until STAY is gone.
+static int lock_hold(char** arg) {
+  if (!arg[0] || !arg[1] || !arg[2]) return cannot("no file");
+  int fd = open(arg[0], O_RDONLY | O_CLOEXEC);
+  int got = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0;
+  close(open(arg[1], O_WRONLY | O_CREAT, 0644));
+  while (access(arg[2], F_OK) == 0) poll(NULL, 0, 5);
+  return verdict(got, "flock");
+}
+
+// lock-try FILE: is FILE locked by somebody else
+static int lock_try(char** arg) {
+  if (!arg[0]) return cannot("no file");
+  int fd = open(arg[0], O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return cannot("open");
+  if (flock(fd, LOCK_EX | LOCK_NB) == 0) return stopped("nobody's lock is seen");
+  return verdict(errno == EWOULDBLOCK, "a neighbour's lock is seen");
+}
+
+static int put_text(const char* path, const char* text) {
+  int fd = open(path, O_WRONLY | O_CLOEXEC);
+  if (fd < 0) return 0;
+  ssize_t n = write(fd, text, strlen(text));
+  close(fd);
+  return n == (ssize_t)strlen(text);
+}
+
+static int attempt(int argc, char** argv);
+
+// nested CLASS ARG…: the class, tried as root of a user namespace of its own. The process stays the same, so that its
+// parent stays the one that it is after.
+static int nested(char** arg) {
+  if (!arg[0]) return cannot("no class");
+  char map[64];
+  uid_t uid = geteuid();
+  gid_t gid = getegid();
+  if (unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS) != 0)
+    return cannot("a user namespace of its own");
+  snprintf(map, sizeof map, "0 %u 1", uid);
+  int mapped = put_text("/proc/self/uid_map", map);
+  mapped &= put_text("/proc/self/setgroups", "deny");
+  snprintf(map, sizeof map, "0 %u 1", gid);
+  mapped &= put_text("/proc/self/gid_map", map);
+  if (!mapped || geteuid() != 0) return cannot("an id map of its own");
+  if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0) return cannot("a mount namespace of its own");
+  int argc = 1;
+  while (arg[argc - 1]) ++argc;
+  return attempt(argc, arg - 1);
 }
 
 static const struct {
@@ -1051,13 +1179,24 @@ static const struct {
     {"tioclinux", tioclinux},
     {"raise-rlimit", raise_rlimit},
     {"raise-rlimit-as-allowed", raise_rlimit_as_allowed},
+    {"huge-pages", huge_pages},
+    {"lower-core-limit", lower_core_limit},
     {"raise-priority", raise_priority},
+    {"nested", nested},
+    {"cgroup-limits", cgroup_limits},
+    {"remount", remount},
     {"neighbour-settle", neighbour_settle},
     {"neighbour-look", neighbour_look},
+    {"lock-hold", lock_hold},
+    {"lock-try", lock_try},
 };
 
 int main(int argc, char** argv) {
   setvbuf(stdout, NULL, _IONBF, 0);
+  return attempt(argc, argv);
+}
+
+static int attempt(int argc, char** argv) {
   for (size_t i = 0; argc > 1 && i < sizeof classes / sizeof *classes; ++i)
     if (strcmp(argv[1], classes[i].name) == 0) return classes[i].attempt(argv + 2);
   return cannot("no such class");

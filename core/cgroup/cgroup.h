@@ -89,7 +89,8 @@ struct GroupLimits {
   std::optional<std::uint64_t> memory_bytes;
   std::optional<std::uint64_t> swap_bytes;  ///< beyond memory
   std::optional<std::uint64_t> milli_cpus;
-  std::optional<std::uint64_t> tasks;  ///< as the kernel counts, the caller's own helpers already added
+  std::optional<std::uint64_t> tasks;                ///< as the kernel counts, the caller's own helpers already added
+  std::optional<std::uint64_t> memory_high_bytes{};  ///< beyond which the kernel slows the group; v2 only
 };
 
 /// One limit as it would be written. `file` is empty when it cannot be held and is allowed to be missing (`by` says
@@ -103,7 +104,8 @@ struct LimitWrite {
   std::string by;     ///< the receipt's: "cgroup-v2:memory.max", "host has no swap", "degraded"
 };
 
-/// The writes that `RunGroup::create` would do, in order. `allow_degraded`: memory, swap, cpus, processes.
+/// The writes that `RunGroup::create` would do, in order. `allow_degraded`: memory, memoryHigh, swap, cpus,
+/// processes.
 /// Errors: unsupported, naming limit, controller, cause and remedy, for a limit that cannot be held and may not be
 /// missing.
 [[nodiscard]] Result<std::vector<LimitWrite>> plan_limits(const Placement& placement, const GroupLimits& limits,
@@ -123,9 +125,10 @@ struct Counters {
   Counter<std::uint64_t> peak_tasks;  ///< threads included, our own helpers too
   Counter<double> throttled_ms;       ///< summed over CPUs
   Counter<std::uint64_t> nr_throttled;
-  Counter<std::uint64_t> oom_kills;        ///< processes killed by the kernel because of this group's limit
-  Counter<std::uint64_t> memory_max_hits;  ///< times the limit was met (reclaim counts too); v2 only
-  Counter<std::uint64_t> pids_max_hits;    ///< refused forks
+  Counter<std::uint64_t> oom_kills;         ///< processes killed by the kernel because of this group's limit
+  Counter<std::uint64_t> memory_max_hits;   ///< times the limit was met (reclaim counts too); v2 only
+  Counter<std::uint64_t> memory_high_hits;  ///< times the group was slowed above its soft limit; v2 only
+  Counter<std::uint64_t> pids_max_hits;     ///< refused forks
   Counter<std::uint64_t> io_read_bytes, io_write_bytes;
   Counter<double> pressure_cpu_ms, pressure_memory_ms, pressure_io_ms;  ///< time in which some task waited; v2 only
 

@@ -60,6 +60,7 @@ void Counters::add_to(ResourceUsage& usage) const {
   add(usage, Figure::throttled_ms, throttled_ms);
   add(usage, Figure::oom_kills, oom_kills);
   add(usage, Figure::process_limit_hits, pids_max_hits);
+  add(usage, Figure::memory_high_hits, memory_high_hits);
   add(usage, Figure::pressure_cpu_ms, pressure_cpu_ms);
   add(usage, Figure::pressure_memory_ms, pressure_memory_ms);
   add(usage, Figure::pressure_io_ms, pressure_io_ms);
@@ -102,6 +103,7 @@ void RunGroup::read_memory(Counters& c) const {
   c.oom_kills =
       count(keyed_number(events, "oom_kill"), memory_v2_ ? "cgroup-v2:memory.events" : "cgroup-v1:memory.oom_control");
   if (memory_v2_) c.memory_max_hits = count(keyed_number(events, "max"), "cgroup-v2:memory.events");
+  if (memory_v2_) c.memory_high_hits = count(keyed_number(events, "high"), "cgroup-v2:memory.events");
   const auto current = parse_number(read_again(memory_current_.get()));
   c.current_memory_bytes = count(current, memory_v2_ ? "cgroup-v2:memory.current" : "cgroup-v1:memory.usage_in_bytes");
   if (memory_peak_) {

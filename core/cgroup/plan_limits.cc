@@ -23,17 +23,21 @@ struct Planner {
     return std::find(allowed.begin(), allowed.end(), what) != allowed.end();
   }
 
-  Status lacking(Limit limit, Controller c, std::uint64_t requested, const std::string& cause) {
+  /// `remedy` stands before the way that is always open; empty: another place might have the controller.
+  Status lacking(Limit limit, Controller c, std::uint64_t requested, const std::string& cause,
+                 std::string remedy = {}) {
     if (may_lack(info(limit).key)) {
       writes.push_back({limit, requested, c, "", "", "degraded"});
       return {};
     }
     const std::string key(info(limit).key);
+    if (remedy.empty()) {
+      remedy = place.options().uid == 0 ? "name a writable place with --cgroup-parent"
+                                        : "start it under `systemd-run --user --scope -p Delegate=yes …`";
+    }
     return fail(ErrorCode::unsupported,
                 "limit " + key + " through the " + std::string(name(c)) + " controller: " + cause,
-                (place.options().uid == 0 ? "name a writable place with --cgroup-parent"
-                                          : "start it under `systemd-run --user --scope -p Delegate=yes …`") +
-                    std::string(", or let it be missing with --allow-degraded=") + key);
+                remedy + ", or let it be missing with --allow-degraded=" + key);
   }
 
   void add(Limit limit, Controller c, std::uint64_t requested, const char* file, std::string value) {
@@ -47,6 +51,19 @@ struct Planner {
     add(Limit::memory, Controller::memory, bytes, seat.version == Version::v1 ? "memory.limit_in_bytes" : "memory.max",
         std::to_string(bytes));
     return {};
+  }
+
+  Status add_memory_high(std::uint64_t bytes) {
+    const Seat& seat = place.seat(Controller::memory);
+    if (seat.version == Version::none) return lacking(Limit::memory_high, Controller::memory, bytes, seat.missing);
+    if (seat.version == Version::v2) {
+      add(Limit::memory_high, Controller::memory, bytes, "memory.high", std::to_string(bytes));
+      return {};
+    }
+    // memory.soft_limit_in_bytes slows nobody: it only steers whose pages go first when the whole host runs short.
+    return lacking(Limit::memory_high, Controller::memory, bytes,
+                   "cgroup v1 has no limit that slows a run down before the one that ends it",
+                   "use a host with cgroup v2 (systemd.unified_cgroup_hierarchy=1)");
   }
 
   Status add_swap(std::uint64_t bytes, std::optional<std::uint64_t> memory) {
@@ -101,6 +118,7 @@ Result<std::vector<LimitWrite>> plan_limits(const Placement& placement, const Gr
   Planner planner{placement, allow_degraded, {}};
   Status status;
   if (limits.memory_bytes) status = planner.add_memory(*limits.memory_bytes);
+  if (status && limits.memory_high_bytes) status = planner.add_memory_high(*limits.memory_high_bytes);
   if (status && limits.swap_bytes) status = planner.add_swap(*limits.swap_bytes, limits.memory_bytes);
   if (status && limits.milli_cpus) status = planner.add_cpus(*limits.milli_cpus);
   if (status && limits.tasks) status = planner.add_tasks(*limits.tasks);

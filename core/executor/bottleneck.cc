@@ -38,6 +38,23 @@ void consider_waiting(std::optional<Candidate>& worst, const Execution& x, Figur
   if (share >= kWorthTelling) consider(worst, share, before + percent(share) + after);
 }
 
+/// The kernel slows a run that is above memoryHigh by making it wait for memory, so that pressure tells what it cost.
+/// Where pressure is not counted, the number of times is all there is to tell.
+void consider_memory(std::optional<Candidate>& worst, const Execution& x, double duration) {
+  const auto most = limit_in_force(x, Limit::memory_high);
+  const double slowed = most ? x.usage.get(Figure::memory_high_hits).value_or(0) : 0;
+  if (slowed == 0) {
+    consider_waiting(worst, x, Figure::pressure_memory_ms, duration, "waited for memory ",
+                     " of its run time: raise memory");
+  } else if (x.usage.get(Figure::pressure_memory_ms)) {
+    consider_waiting(worst, x, Figure::pressure_memory_ms, duration, "slowed at memoryHigh for ",
+                     " of its run time: raise memoryHigh");
+  } else {
+    consider(worst, kWorthTelling,
+             "slowed at memoryHigh " + std::to_string(std::llround(slowed)) + " times: raise memoryHigh");
+  }
+}
+
 void consider_nearness(std::optional<Candidate>& worst, const Execution& x, Figure figure, Limit limit,
                        const char* what) {
   const auto peak = x.usage.get(figure);
@@ -54,8 +71,7 @@ std::string bottleneck_of(const Execution& x) {
   if (duration < kShortestMs) return "";
   std::optional<Candidate> worst;
   consider_waiting(worst, x, Figure::throttled_ms, duration, "throttled for ", " of its run time: raise cpus");
-  consider_waiting(worst, x, Figure::pressure_memory_ms, duration, "waited for memory ",
-                   " of its run time: raise memory");
+  consider_memory(worst, x, duration);
   consider_waiting(worst, x, Figure::pressure_io_ms, duration, "waited for input and output ", " of its run time");
   consider_waiting(worst, x, Figure::pressure_cpu_ms, duration, "waited for a processor ", " of its run time");
   consider_nearness(worst, x, Figure::peak_memory_bytes, Limit::memory, "memory");

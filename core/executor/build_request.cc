@@ -43,6 +43,22 @@ Error above_ceiling(const LimitInfo& row, std::uint64_t asked, std::uint64_t cei
           "a flag may exceed it: " + std::string(row.flag) + " " + value};
 }
 
+/// A soft limit above the hard one would never be met. Asked for so it is a mistake; a policy's, above the smaller
+/// memory that a spec or flag asks for, gives way to it.
+Status fit_memory_high(Limits& limits, bool was_asked_for) {
+  const auto memory = limits[Limit::memory];
+  auto& high = limits[Limit::memory_high];
+  if (!memory || !high || *high <= *memory) return {};
+  if (was_asked_for) {
+    return fail(ErrorCode::invalid_argument,
+                "memoryHigh " + spec::format_quantity(LimitUnit::bytes, *high) + " is above memory " +
+                    spec::format_quantity(LimitUnit::bytes, *memory) + ": the run would be ended before it is slowed",
+                "ask for a smaller --memory-high, or for more --memory");
+  }
+  high = memory;
+  return {};
+}
+
 Status add_spec_variables(std::vector<EnvVar>& out, const std::vector<EnvVar>& vars) {
   for (const EnvVar& v : vars) {
     if (steers_the_loader(v.name)) {
@@ -98,6 +114,10 @@ Result<Limits> merge_limits(const Job& job, const policy::Policy& policy, const 
                         : asked                      ? asked
                         : policy.defaults[row.limit] ? policy.defaults[row.limit]
                                                      : ceiling;
+  }
+  if (auto fits = fit_memory_high(merged, asked_by_spec(job, Limit::memory_high) || options[Limit::memory_high]);
+      !fits) {
+    return fail(fits.error());
   }
   return merged;
 }

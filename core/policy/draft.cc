@@ -437,6 +437,8 @@ Draft draft_of(const ExecutionRequest& request, const Execution& execution) {
   for (const Limit limit : kMeasured) {
     if (draft.peaks.count(limit) != 0) draft.limits[limit].reset();
   }
+  // It belonged to the memory limit that the measured one replaces, and may lie above that.
+  if (draft.peaks.count(Limit::memory) != 0) draft.limits[Limit::memory_high].reset();
   return draft;
 }
 

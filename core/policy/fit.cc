@@ -23,6 +23,7 @@ std::uint64_t round_up(double value, const FitRule& rule) {
 
 FitRule fit_rule(Limit limit) {
   switch (limit) {
+    case Limit::memory_high:
     case Limit::memory:  // the peak holds page cache that the kernel would give back: a quarter more is plenty
       return {1.25, 32 * kMiB, 16 * kMiB};
     case Limit::processes:

@@ -250,7 +250,18 @@ class Merge {
                         default_where_[i] + ")");
       }
     }
-    return {};
+    return check_memory_high();
+  }
+
+  Status check_memory_high() const {
+    const auto memory = policy_.defaults[Limit::memory];
+    const auto high = policy_.defaults[Limit::memory_high];
+    if (!memory || !high || *high <= *memory) return {};
+    // A default that came from a ceiling has the ceiling's place.
+    const auto i = static_cast<std::size_t>(Limit::memory_high);
+    return fail(ErrorCode::invalid_policy, (default_where_[i].empty() ? ceiling_where_[i] : default_where_[i]) +
+                                               ": memoryHigh " + spec::format_quantity(LimitUnit::bytes, *high) +
+                                               " is above memory " + spec::format_quantity(LimitUnit::bytes, *memory));
   }
 
   const std::vector<std::string>& dirs_;

@@ -10,14 +10,35 @@ namespace helios::supervise {
 cgroup::GroupLimits group_limits(const Limits& limits, unsigned helpers) {
   cgroup::GroupLimits g;
   g.memory_bytes = limits[Limit::memory];
+  g.memory_high_bytes = limits[Limit::memory_high];
   g.swap_bytes = limits[Limit::swap];
   g.milli_cpus = limits[Limit::cpus];
   if (limits[Limit::processes]) g.tasks = *limits[Limit::processes] + helpers;
   return g;
 }
 
+namespace {
+
+/// No core file needs less than a page, and exactly 1 is what makes the kernel start no crash handler either
+/// (core_pattern with `|`: it would run as root on the host, and with a limit of 0 it does). A hard limit of 0 of our
+/// own cannot be raised without privileges on the host.
+Result<std::uint64_t> core_limit() {
+  rlimit ours{};
+  if (::getrlimit(RLIMIT_CORE, &ours) != 0) {
+    return fail_errno(ErrorCode::setup_failed, "read our own RLIMIT_CORE", errno);
+  }
+  return ours.rlim_max >= kNoCore ? kNoCore : 0;
+}
+
+}  // namespace
+
 Result<std::vector<Rlimit>> rlimits_for(const Limits& limits) {
-  std::vector<Rlimit> out{{RLIMIT_CORE, 0, 0, "RLIMIT_CORE"}};
+  const auto core = core_limit();
+  if (!core) return fail(core.error());
+  // Whoever starts us may be allowed real-time priorities: a quota of processor time does not hold for those.
+  std::vector<Rlimit> out{{RLIMIT_CORE, *core, *core, "RLIMIT_CORE"},
+                          {RLIMIT_RTPRIO, 0, 0, "RLIMIT_RTPRIO"},
+                          {RLIMIT_NICE, 0, 0, "RLIMIT_NICE"}};
   const auto add = [&](int resource, Limit limit, const char* name) -> Status {
     const auto& value = limits[limit];
     if (!value) return {};

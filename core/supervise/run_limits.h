@@ -1,6 +1,8 @@
 /// How each requested limit is held, apart from those of the control group: timers, watches and rlimits.
 #pragma once
 
+#include <array>
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
@@ -14,6 +16,9 @@
 
 namespace helios::supervise {
 
+/// Those that a control group holds, and that therefore go missing together where none can be had.
+inline constexpr std::array kGroupLimits{Limit::memory, Limit::memory_high, Limit::swap, Limit::cpus, Limit::processes};
+
 /// The limits that a control group holds. `helpers`: processes of ours that live in the group with the command.
 [[nodiscard]] cgroup::GroupLimits group_limits(const Limits& limits, unsigned helpers);
 
@@ -23,8 +28,11 @@ struct Rlimit {
   std::uint64_t soft{0}, hard{0};
   std::string name;  ///< "RLIMIT_NOFILE"
 };
-/// Open files and file size as asked, no core files; never above what we have ourselves (root may lack
-/// CAP_SYS_RESOURCE). Errors: unsupported, when a limit asked for lies above ours.
+/// The core limit at which the kernel writes no core file and starts no crash handler of the host.
+inline constexpr std::uint64_t kNoCore = 1;
+
+/// Open files and file size as asked, no core files, no higher priorities; never above what we have ourselves (root may
+/// lack CAP_SYS_RESOURCE). Errors: unsupported, when a limit asked for lies above ours.
 [[nodiscard]] Result<std::vector<Rlimit>> rlimits_for(const Limits& limits);
 
 /// Receipts for everything but the group's limits. `counts_cpu`: a group counts the tree's CPU time.

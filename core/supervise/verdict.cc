@@ -63,6 +63,10 @@ Termination judge(const Observation& seen, const cgroup::Counters& counters, con
   if (refused_forks > 0) {
     t.evidence.push_back({std::string(counters.pids_max_hits.source), "max", signed_of(refused_forks)});
   }
+  if (counters.memory_high_hits.value.value_or(0) > 0 && request.limits[Limit::memory_high]) {
+    const auto& slowed = counters.memory_high_hits;
+    t.evidence.push_back({std::string(slowed.source), "high", signed_of(*slowed.value)});
+  }
   if (seen.ended) {
     const int status = seen.ended->wait_status;
     t.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;

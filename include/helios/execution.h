@@ -77,12 +77,14 @@ enum class Figure : std::uint32_t {
   pressure_io_ms,
   setup_ms,
   teardown_ms,
+  memory_high_hits,  ///< times the tree was slowed because it was above its soft limit; v2 only
 };
-inline constexpr std::size_t kFigureCount = 16;
+inline constexpr std::size_t kFigureCount = 17;
 inline constexpr std::array<std::string_view, kFigureCount> kFigureNames{
     "durationMs",   "cpuMs",       "userMs",      "systemMs", "peakMemoryBytes",  "peakProcesses",
     "ioReadBytes",  "ioWriteBytes", "throttledMs", "oomKills", "processLimitHits", "pressureCpuMs",
-    "pressureMemoryMs", "pressureIoMs", "setupMs", "teardownMs"};
+    "pressureMemoryMs", "pressureIoMs", "setupMs", "teardownMs",
+    "memoryHighHits"};
 [[nodiscard]] constexpr std::string_view name(Figure f) { return kFigureNames[static_cast<std::size_t>(f)]; }
 
 /// Each figure is absent when it could not be measured, never 0. Unit: that of the name's ending.

@@ -24,8 +24,9 @@ enum class Limit : std::uint32_t {
   disk_files,    ///< growth of the workspace, files
   open_files,    ///< RLIMIT_NOFILE
   file_size,     ///< RLIMIT_FSIZE, bytes
+  memory_high,   ///< bytes of memory beyond which the tree is slowed, not ended; cgroup v2 only
 };
-inline constexpr std::size_t kLimitCount = 12;
+inline constexpr std::size_t kLimitCount = 13;
 
 enum class LimitUnit { bytes, milli_cpus, milliseconds, count };
 
@@ -54,6 +55,7 @@ inline constexpr std::array<LimitInfo, kLimitCount> kLimits{{
     {Limit::disk_files, "diskFiles", "--disk-files", LimitUnit::count, 0, std::uint64_t{1} << 40},
     {Limit::open_files, "openFiles", "--open-files", LimitUnit::count, 16, 1 << 20},
     {Limit::file_size, "fileSize", "--file-size", LimitUnit::bytes, 0, kMaxBytes},
+    {Limit::memory_high, "memoryHigh", "--memory-high", LimitUnit::bytes, 1 << 20, kMaxBytes},
 }};
 
 [[nodiscard]] constexpr const LimitInfo& info(Limit l) { return kLimits[static_cast<std::size_t>(l)]; }

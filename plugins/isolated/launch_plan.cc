@@ -10,6 +10,8 @@
 #include <climits>
 
 #include "core/supervise/program_search.h"
+#include "core/sys/file.h"
+#include "plugins/isolated/rootfs.h"
 #include "plugins/isolated/visible_limits.h"
 
 namespace helios::isolated {
@@ -84,10 +86,28 @@ class RootBuilder {
     // A parent is mounted before what lies in it; otherwise the order of the lists stays.
     std::stable_sort(steps_.begin(), steps_.end(),
                      [](const RootStep& a, const RootStep& b) { return depth(a.target) < depth(b.target); });
+    // With a cgroup namespace of its own, the root of a nested user namespace could mount the control groups, and where
+    // they belong to the user who started the run (v1, handed over) write its limits. The sandbox itself has one; that
+    // stays the only one.
+    if (request_.profile.nested_user_namespaces) setting("/proc/sys/user/max_cgroup_namespaces", "1");
+    // A service may be spared when memory runs out. A run at its limit must not be, or nothing ends it.
+    if (is_spared()) setting("/proc/self/oom_score_adj", "0");
     return std::move(steps_);
   }
 
  private:
+  /// Written as soon as there is a /proc, before parts of it become read-only.
+  void setting(const char* path, const std::string& value) {
+    const auto proc =
+        std::find_if(steps_.begin(), steps_.end(), [](const RootStep& s) { return s.op == MountOp::proc; });
+    steps_.insert(std::next(proc), {MountOp::setting, 0, 0, 0, "", path, value + "\n", false});
+  }
+
+  static bool is_spared() {
+    const auto adjusted = sys::read_file("/proc/self/oom_score_adj", 32);
+    return !adjusted || adjusted->starts_with('-');  // what cannot be read is set
+  }
+
   static long depth(const std::string& path) { return std::count(path.begin(), path.end(), '/'); }
 
   void step(RootStep s) { steps_.push_back(std::move(s)); }
@@ -211,18 +231,6 @@ std::vector<std::string> writable_paths(const std::vector<RootStep>& root) {
   return out;
 }
 
-Status check_rootfs(const std::string& dir) {
-  struct stat st {};
-  if (::stat(dir.c_str(), &st) != 0) return fail_errno(ErrorCode::not_found, "root file system " + dir, errno);
-  if (!S_ISDIR(st.st_mode))
-    return fail(ErrorCode::invalid_argument, "root file system " + dir + ": is not a directory");
-  if (dir.find_first_of(",:\\") != std::string::npos) {
-    return fail(ErrorCode::invalid_argument,
-                "root file system " + dir + ": overlay takes no ',', ':' or '\\' in a path", "rename the directory");
-  }
-  return {};
-}
-
 // ------------------------------------------------------------------------------------------------ ids
 
 Result<Identity> make_identity(const ExecutionRequest& r) {
@@ -254,7 +262,7 @@ Status plan_group(const ExecutionRequest& r, LaunchPlan& p) {
     p.writes = std::move(*writes);
     p.placement = std::move(*place);
   } else {
-    for (const Limit l : {Limit::memory, Limit::swap, Limit::cpus, Limit::processes}) {
+    for (const Limit l : supervise::kGroupLimits) {
       if (!r.limits[l]) continue;
       const std::string key(info(l).key);
       if (!allowed(r, key)) return fail(place.error().while_doing("limit " + key));
@@ -299,7 +307,9 @@ Result<LaunchPlan> make_plan(const ExecutionRequest& request) {
   if (!identity) return fail(identity.error());
   p.identity = *identity;
   if (has_rootfs(request)) {
-    if (auto s = check_rootfs(request.profile.rootfs); !s) return fail(s.error());
+    auto found = find_rootfs(request.profile.rootfs);
+    if (!found) return fail(found.error());
+    p.rootfs = std::move(*found);
   }
   auto root = RootBuilder(request).build(std::string(supervise::value_of(p.env, "HOME", "")));
   if (!root) return fail(root.error());
@@ -347,6 +357,8 @@ std::string step_words(const RootStep& s, const ExecutionRequest& r) {
       return "hidden";
     case MountOp::read_only:
       return "read-only";
+    case MountOp::setting:
+      return "set to " + s.text.substr(0, s.text.find('\n'));
   }
   return "?";
 }
@@ -368,6 +380,8 @@ std::vector<PlanItem> describe(const ExecutionRequest& r, const LaunchPlan& p) {
                                                "+" + std::to_string(r.uid_count) + " outside"
                                          : inside + " inside, " + std::to_string(p.identity.caller_uid) + " outside"});
   for (const std::string& layer : p.isolation) items.push_back({"isolation", layer, "on"});
+  if (r.profile.nested_user_namespaces) items.push_back({"isolation", "landlock", "off: nestedUserNamespaces"});
+  if (!p.rootfs.empty()) items.push_back({"root", "/", "overlay over " + p.rootfs + " (ro)"});
   for (const RootStep& s : p.root) items.push_back({"root", s.target, step_words(s, r)});
   items.push_back({"capabilities", "all five sets", "empty"});
   items.push_back({"seccomp", "profile", "sha256 " + p.filter.sha256_of_profile});
@@ -531,7 +545,7 @@ Result<std::string> encode(const ExecutionRequest& r, const LaunchPlan& p, Joins
   h.path = b.text(p.path);
   h.workdir = b.text(r.workdir);
   h.hostname = b.text("helios");
-  if (has_rootfs(r)) h.rootfs = b.text(r.profile.rootfs);
+  if (!p.rootfs.empty()) h.rootfs = b.text(p.rootfs);
   h.filter = b.list(p.filter.instructions);
   h.filter_len = static_cast<std::uint32_t>(p.filter.instructions.size());
   const SeccompProgram asking = r.learn ? with_learning_notification(p.filter) : with_user_notification(p.filter);

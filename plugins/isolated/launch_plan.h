@@ -39,6 +39,7 @@ struct Identity {
 
 struct LaunchPlan {
   std::vector<RootStep> root;
+  std::string rootfs;  ///< under an ephemeral overlay; empty: a new tmpfs
   std::vector<EnvVar> env;
   std::string path;  ///< PATH for the search
   Identity identity;

@@ -4,6 +4,7 @@
 #include <linux/sched.h>
 #include <linux/seccomp.h>
 #include <sched.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -17,6 +18,7 @@
 #include "core/cgroup/cgroup.h"
 #include "core/cgroup/swap.h"
 #include "core/freestanding/syscalls.h"
+#include "core/supervise/run_limits.h"
 #include "core/sys/clone.h"
 #include "core/sys/file.h"
 #include "core/sys/memfd.h"
@@ -195,6 +197,32 @@ Finding probe_swap(const cgroup::Placement& place) {
           "boot with swapaccount=1, or --allow-degraded=swap"};
 }
 
+/// The soft stage of memory, which nobody gets without asking for it.
+Finding probe_memory_high(const cgroup::Placement& place) {
+  const bool has = place.seat(cgroup::Controller::memory).version == cgroup::Version::v2;
+  return {"memory-high", Severity::ok,
+          has ? "a run can be slowed before it is ended (--memory-high)"
+              : "cgroup v1 slows no run before it is ended: --memory-high is refused",
+          ""};
+}
+
+/// Would a crash inside start the host's handler, as root and outside?
+Finding probe_crash_handler() {
+  const auto pattern = sys::read_file("/proc/sys/kernel/core_pattern", 4096);
+  if (!pattern) return {"crash-handler", Severity::ok, "the kernel has no core_pattern", ""};
+  rlimit ours{};
+  if (pattern->starts_with('|') && ::getrlimit(RLIMIT_CORE, &ours) == 0 && ours.rlim_max < supervise::kNoCore) {
+    return {"crash-handler", Severity::degraded,
+            "the host starts a program, as root, for every crash, and our hard core limit of 0 does not stop it",
+            "start helios-run with a hard core limit of 1 or more (prlimit --core=:unlimited)"};
+  }
+  if (pattern->starts_with('@')) {
+    return {"crash-handler", Severity::degraded, "a service of the host hears of every crash, by a socket",
+            "set kernel.core_pattern to a file or a program"};
+  }
+  return {"crash-handler", Severity::ok, "a crash inside starts no program of the host", ""};
+}
+
 Finding probe_mount_api() {
   const long fd = ::syscall(SYS_fsopen, "tmpfs", 1);
   if (fd >= 0) ::close(static_cast<int>(fd));
@@ -225,7 +253,9 @@ void probe_groups(std::vector<Finding>& out) {
                      "systemd-run --user --scope -p Delegate=yes helios-run ..., or --allow-degraded"});
     }
   }
-  if (place->has(cgroup::Controller::memory)) out.push_back(probe_swap(*place));
+  if (!place->has(cgroup::Controller::memory)) return;
+  out.push_back(probe_swap(*place));
+  out.push_back(probe_memory_high(*place));
 }
 
 }  // namespace
@@ -233,8 +263,8 @@ void probe_groups(std::vector<Finding>& out) {
 Result<std::vector<Finding>> probe_host() {
   std::vector<Finding> out;
   probe_namespaces(out);
-  for (const auto probe :
-       {probe_mount_api, probe_seccomp, probe_landlock, probe_memfd, probe_id_maps, probe_state_dir}) {
+  for (const auto probe : {probe_mount_api, probe_seccomp, probe_landlock, probe_memfd, probe_id_maps, probe_state_dir,
+                           probe_crash_handler}) {
     out.push_back(probe());
   }
   probe_groups(out);

@@ -5,6 +5,9 @@
 #include <linux/sched.h>
 #include <linux/seccomp.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/shm.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -36,6 +39,19 @@ constexpr std::array kModes{ModeArgument{"chmod", 1},     ModeArgument{"fchmod",
 constexpr std::array<std::string_view, 5> kOpaque{"clone3", "openat2", "io_uring_setup", "io_uring_enter",
                                                   "io_uring_register"};
 
+/// The session keyring is the caller's, through every namespace: with these calls the command could read what is in it.
+constexpr std::array<std::string_view, 3> kKeyrings{"add_key", "keyctl", "request_key"};
+
+/// Flags that ask for pages of the host's pool of huge ones, which no memory limit counts. ENOMEM is what an empty pool
+/// gives. Transparent huge pages are another thing, and counted.
+struct PoolFlag {
+  std::string_view syscall;
+  unsigned index;
+  std::uint32_t flag;
+};
+constexpr std::array kHugePages{PoolFlag{"mmap", 3, MAP_HUGETLB}, PoolFlag{"memfd_create", 1, MFD_HUGETLB},
+                                PoolFlag{"shmget", 2, SHM_HUGETLB}};
+
 std::vector<Refusal> refusals_of_families() {
   const auto not_family = [](std::uint32_t family) { return LowCondition{0, LowTest::not_equal, family}; };
   std::vector<Refusal> refusals;
@@ -59,6 +75,17 @@ void add_mode_refusals(Hardening& hardening, std::string_view syscall) {
   const unsigned flags = syscall == "open" ? 1 : 2;
   hardening.refusals.push_back(
       {{{flags, LowTest::any_bit, kCreates}, {flags + 1, LowTest::any_bit, kSetIdBits}}, refuse_with(EPERM)});
+}
+
+/// The core limit of 1 keeps the host's crash handler from being started (core/supervise/run_limits.h); lowered to 0 it
+/// would not. Asking for the limit stays allowed: prlimit64 without a new one.
+void add_core_refusals(Hardening& hardening, std::string_view syscall) {
+  if (syscall == "setrlimit") hardening.refusals.push_back({{{0, LowTest::equal, RLIMIT_CORE}}, refuse_with(EPERM)});
+  if (syscall != "prlimit64") return;
+  for (const bool high : {false, true}) {
+    hardening.refusals.push_back(
+        {{{1, LowTest::equal, RLIMIT_CORE}, {2, LowTest::not_equal, 0, high}}, refuse_with(EPERM)});
+  }
 }
 
 constexpr unsigned bits() { return 0; }
@@ -204,6 +231,7 @@ constexpr std::array kNarrow{
 Hardening hardening_of(std::string_view syscall, bool nested_user_namespaces) {
   Hardening hardening;
   if (std::find(kOpaque.begin(), kOpaque.end(), syscall) != kOpaque.end()) hardening.always = refuse_with(ENOSYS);
+  if (std::find(kKeyrings.begin(), kKeyrings.end(), syscall) != kKeyrings.end()) hardening.always = refuse_with(EPERM);
   if (!nested_user_namespaces && (syscall == "unshare" || syscall == "setns")) hardening.always = refuse_with(EPERM);
   if (!nested_user_namespaces && syscall == "clone") {
     hardening.refusals.push_back({{{0, LowTest::any_bit, kNamespaceFlags}}, refuse_with(EPERM)});
@@ -216,6 +244,12 @@ Hardening hardening_of(std::string_view syscall, bool nested_user_namespaces) {
   // Same uid is all the kernel asks for: with its limits at zero, process 1 could not look after the run any more.
   // setrlimit(2) and getrlimit(2) of every C library name process 0, the caller.
   if (syscall == "prlimit64") hardening.refusals.push_back({{{0, LowTest::not_equal, 0}}, refuse_with(EPERM)});
+  add_core_refusals(hardening, syscall);
+  for (const PoolFlag& pool : kHugePages) {
+    if (pool.syscall == syscall) {
+      hardening.refusals.push_back({{{pool.index, LowTest::any_bit, pool.flag}}, refuse_with(ENOMEM)});
+    }
+  }
   add_mode_refusals(hardening, syscall);
   return hardening;
 }

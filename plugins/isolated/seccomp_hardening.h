@@ -10,11 +10,12 @@ namespace helios::isolated {
 
 enum class LowTest { any_bit, equal, not_equal };
 
-/// A test of the low 32 bits of an argument.
+/// A test of the low 32 bits of an argument, or of the high ones: a pointer has both.
 struct LowCondition {
   unsigned index{0};
   LowTest op{LowTest::equal};
   std::uint32_t value{0};
+  bool high{false};
 };
 
 /// Answers `action` (a SECCOMP_RET_ value with its data) if all of `conditions` hold.

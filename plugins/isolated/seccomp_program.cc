@@ -154,7 +154,7 @@ Label emit_condition(BackwardAssembler& assembler, const LowCondition& condition
   if (condition.op == LowTest::not_equal) std::swap(yes, no);
   const std::uint16_t comparison = condition.op == LowTest::any_bit ? BPF_JSET : BPF_JEQ;
   const Label test = assembler.jump_if(comparison, condition.value, yes, no);
-  return assembler.load(low_half(condition.index), test);
+  return assembler.load(condition.high ? high_half(condition.index) : low_half(condition.index), test);
 }
 
 /// The refusals in order, then `otherwise`.

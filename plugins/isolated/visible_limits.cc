@@ -27,7 +27,8 @@ std::vector<RootStep> visible_limits(const std::vector<cgroup::LimitWrite>& writ
   std::vector<RootStep> files;
   if (const auto bytes = in_force(writes, Limit::memory)) {
     files.push_back(file("memory.max", std::to_string(*bytes)));
-    files.push_back(file("memory.high", "max"));
+    const auto high = in_force(writes, Limit::memory_high);
+    files.push_back(file("memory.high", high ? std::to_string(*high) : "max"));
     files.push_back(file("memory/memory.limit_in_bytes", std::to_string(*bytes)));
     files.push_back(file("memory/memory.soft_limit_in_bytes", kUnlimitedV1));
   }

@@ -44,7 +44,7 @@ bool allowed(const ExecutionRequest& r, std::string_view name) {
 
 /// Without a place for groups every limit of a group must be allowed to be missing.
 Status accept_no_group(const ExecutionRequest& r, const Error& why, Detail& d) {
-  for (const Limit l : {Limit::memory, Limit::swap, Limit::cpus, Limit::processes}) {
+  for (const Limit l : supervise::kGroupLimits) {
     if (!r.limits[l]) continue;
     const std::string key(info(l).key);
     if (!allowed(r, key)) {

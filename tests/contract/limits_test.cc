@@ -25,6 +25,48 @@ TEST_P(Contract, MemoryBelowTheLimitIsFine) {
   expect_ended(run_probe({"--memory", "256M"}, {"alloc", "64"}), "exited", 0);
 }
 
+TEST_P(Contract, MemoryOfEveryKindCounts) {
+  for (const char* kind : {"memfd", "shared", "processes", "pipes"}) {
+    const Finished f = run_probe({"--memory", "64M", "--timeout", "15s", "--pids", "64"}, {"hold", kind, "256"});
+    expect_ended(f, "memory-limit", 137);
+    EXPECT_LE(f.figure("peakMemoryBytes").value_or(1e12), 72 * kMiB) << kind << f.describe();
+  }
+}
+
+// What a host with cgroup v2 does with a soft limit, and what one without says.
+TEST_P(Contract, ASoftMemoryLimitSlowsTheRunOrIsRefused) {
+  const Finished f = run_probe({"--memory", "128M", "--memory-high", "32M", "--timeout", "60s"}, {"alloc", "40"});
+  if (f.exit_code == 125) {
+    EXPECT_TRUE(host_has_cgroup_v1()) << f.describe();
+    EXPECT_EQ(f.out, "");
+    EXPECT_NE(f.err.find("limit memoryHigh"), std::string::npos) << f.err;
+    EXPECT_NE(f.err.find("cgroup v1"), std::string::npos) << f.err;
+    EXPECT_NE(f.err.find("--allow-degraded=memoryHigh"), std::string::npos) << f.err;
+    const Finished without =
+        run_probe({"--memory-high", "32M", "--allow-degraded", "memoryHigh", "--timeout", "15s"}, {"alloc", "40"});
+    expect_ended(without, "exited", 0);
+    EXPECT_FALSE(without.receipt("memoryHigh")->contains("effective")) << "nothing holds it";
+    EXPECT_EQ(without.receipt("memoryHigh")->value("by", ""), "degraded");
+    return;
+  }
+  expect_ended(f, "exited", 0);
+  ASSERT_TRUE(f.receipt("memoryHigh")) << f.describe();
+  EXPECT_EQ(f.receipt("memoryHigh")->value("effective", 0.0), 32 * kMiB);
+  EXPECT_EQ(f.receipt("memoryHigh")->value("by", ""), "cgroup-v2:memory.high");
+  EXPECT_GT(f.figure("memoryHighHits").value_or(0), 0) << f.describe();
+  EXPECT_EQ(f.result["resources"]["sources"].value("memoryHighHits", ""), "cgroup-v2:memory.events");
+  EXPECT_EQ(f.figure("oomKills").value_or(-1), 0) << f.describe();
+  bool told = false;
+  for (const auto& e : f.result["termination"].value("evidence", nlohmann::json::array()))
+    told = told || (e["source"] == "cgroup-v2:memory.events" && e["field"] == "high");
+  EXPECT_TRUE(told) << f.describe();
+  EXPECT_NE(f.result.value("bottleneck", "").find("slowed at memoryHigh"), std::string::npos) << f.describe();
+  // The control: the same without it is not slowed.
+  const Finished free = run_probe({"--memory", "128M", "--timeout", "60s"}, {"alloc", "40"});
+  expect_ended(free, "exited", 0);
+  EXPECT_EQ(free.figure("memoryHighHits").value_or(-1), 0) << free.describe();
+}
+
 TEST_P(Contract, RefusedForksAreCountedAndAreTheReasonOfAFailure) {
   const Finished f = run_probe({"--pids", "32", "--timeout", "15s"}, {"fork-until-refused", "1"});
   expect_ended(f, "process-limit", 137);

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <sstream>
 
 #include "tests/contract/contract_suite.h"
 
@@ -81,7 +82,7 @@ TEST_P(Contract, HasADefinedState) {
   EXPECT_EQ(state_value(state, "umask"), "0022");
   EXPECT_EQ(state_value(state, "SigBlk"), "0000000000000000");
   EXPECT_EQ(state_value(state, "SigIgn"), "0000000000000000");
-  EXPECT_EQ(state_value(state, "core"), "0 0") << "no core files in the workspace";
+  EXPECT_EQ(state_value(state, "core"), "1 1") << "no core file is that small, and no crash handler is started at 1";
   EXPECT_EQ(state_value(state, "pgrp"), state_value(state, "pid")) << "own process group";
 }
 
@@ -106,6 +107,20 @@ TEST_P(Contract, NeverLosesArguments) {
   const Finished f = run_command({}, {"./chunk_probe", "argv", "", "a b", "--help", "$HOME", "*", "\u00e9"});
   expect_ended(f, "exited", 0);
   EXPECT_EQ(f.text("stdout"), "[]\n[a b]\n[--help]\n[$HOME]\n[*]\n[\u00e9]\n");
+}
+
+TEST_P(Contract, IsolatedSeesNothingAboveItsControlGroups) {
+  const Finished f = run_command({}, {"cat", "/proc/self/cgroup"});
+  expect_ended(f, "exited", 0);
+  std::istringstream lines(f.text("stdout"));
+  std::size_t own = 0, all = 0;
+  for (std::string line; std::getline(lines, line); ++all) own += line.ends_with(":/") ? 1 : 0;
+  EXPECT_GT(all, 0U);
+  if (isolated()) {
+    EXPECT_EQ(own, all) << f.text("stdout");
+  } else {
+    EXPECT_LT(own, all) << "the control: the run's groups are not the top\n" << f.text("stdout");
+  }
 }
 
 TEST_P(Contract, IsolatedHasNoPrivileges) {

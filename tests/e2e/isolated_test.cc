@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 
 #include "tests/support/scene.h"
 
@@ -21,6 +22,22 @@ TEST(Isolated, ARefusedCallIsNamedWithItsErrnoAndItsCaller) {
   EXPECT_EQ(denied["syscall"], "unshare") << denied;
   EXPECT_EQ(denied["errno"], "EPERM") << denied;
   EXPECT_GE(denied["count"], 1) << denied;
+}
+
+TEST(Isolated, RunsUnderTheProfilesOfDockerAndPodmanAsTheyAre) {
+  for (const std::string profile : {"docker", "podman"}) {
+    const Scene scene(root());
+    std::ifstream in(std::string(HELIOS_SOURCE_DIR) + "/tests/data/seccomp/" + profile + ".json");
+    scene.write(scene.outside() / "profile.json", std::string{std::istreambuf_iterator<char>(in), {}});
+    scene.write(scene.outside() / "policy.json", R"({"extends": "default", "seccomp": "profile.json"})");
+    const Finished f = Running(scene.command("isolated", {"--policy", scene.outside() / "policy.json"},
+                                             {"/bin/sh", "-c", "unshare -U true; seq 3 | sort -rn | head -1"}))
+                           .wait();
+    ASSERT_TRUE(f.has_result()) << f.describe();
+    EXPECT_EQ(f.text("stdout"), "3\n") << profile << f.describe();
+    ASSERT_TRUE(f.result.contains("denied")) << profile << f.describe();
+    EXPECT_EQ(f.result["denied"][0]["syscall"], "unshare") << profile << f.describe();
+  }
 }
 
 TEST(Isolated, TheLoopbackIsUpAndNothingElseIsThere) {
@@ -66,6 +83,80 @@ TEST(Isolated, ARootFileSystemOfOnesOwnIsSeenAndStaysUntouched) {
   for (const auto& e : std::filesystem::recursive_directory_iterator(image)) names.push_back(e.path().filename());
   std::sort(names.begin(), names.end());
   EXPECT_EQ(names, (std::vector<std::string>{"bin", "etc", "passwd", "probe"}));
+}
+
+// Nobody inside has the id that an image's folders belong to, and mount points have to be made in them all the same.
+TEST(Isolated, AnImageThatHasItsOwnFoldersKeepsThem) {
+  const Scene scene(root());
+  const auto image = scene.outside() / "image";
+  for (const auto* folder : {"", "bin", "dev", "proc", "run", "sys", "tmp", "var", "var/tmp", "sys/kept"}) {
+    scene.make_folder(image / folder);
+  }
+  std::filesystem::copy_file(probe_path("chunk_probe"), image / "bin/probe");
+  for (const char* there : {"/sys/kept", "/sys/fs/cgroup/memory.max", "/dev/null", "/proc/self"}) {
+    const Finished f =
+        Running(scene.command("isolated", {"--rootfs", image.string()}, {"/bin/probe", "exists", there})).wait();
+    EXPECT_EQ(f.exit_code, 0) << there << f.describe();
+  }
+  EXPECT_TRUE(std::filesystem::is_empty(image / "sys/kept"));
+  EXPECT_FALSE(std::filesystem::exists(image / "sys/fs")) << "the image is not written";
+}
+
+TEST(Isolated, AnOciBundleIsItsRootfsAndNothingElseOfItCounts) {
+  const Scene scene(root());
+  const auto bundle = scene.outside() / "bundle";
+  for (const char* folder : {"", "rootfs", "rootfs/bin"}) scene.make_folder(bundle / folder);
+  std::filesystem::copy_file(probe_path("chunk_probe"), bundle / "rootfs/bin/probe");
+  // Asks for all a bundle may ask for: root, capabilities, the host's files, no limits.
+  scene.write(bundle / "config.json", R"({"ociVersion":"1.0.2","process":{"user":{"uid":0,"gid":0},"args":["/bin/sh"],
+    "capabilities":{"bounding":["CAP_SYS_ADMIN"],"effective":["CAP_SYS_ADMIN"]},"noNewPrivileges":false},
+    "root":{"path":"/","readonly":false},"mounts":[{"destination":"/host","type":"bind","source":"/"}],"linux":{}})");
+  const Finished f = Running(scene.command("isolated", {"--rootfs", bundle.string()}, {"/bin/probe", "state"})).wait();
+  ASSERT_EQ(f.exit_code, 0) << f.describe();
+  EXPECT_NE(f.text("stdout").find("CapEff:\t0000000000000000"), std::string::npos) << f.describe();
+  EXPECT_NE(f.text("stdout").find("NoNewPrivs:\t1"), std::string::npos) << f.describe();
+  const Finished plan = Running(scene.command("dry-run", {"--rootfs", bundle.string()}, {"/bin/probe"})).wait();
+  EXPECT_NE(plan.out.find("overlay over " + (bundle / "rootfs").string()), std::string::npos) << plan.describe();
+  for (const char* missing : {"/host", "/config.json"}) {
+    const Finished look =
+        Running(scene.command("isolated", {"--rootfs", bundle.string()}, {"/bin/probe", "exists", missing})).wait();
+    EXPECT_EQ(look.exit_code, 1) << missing << look.describe();
+  }
+}
+
+TEST(Isolated, ALinkNamedRootfsMakesNoBundleAndAPackedImageIsNoRoot) {
+  const Scene scene(root());
+  const auto image = scene.outside() / "image";
+  for (const char* folder : {"", "bin"}) scene.make_folder(image / folder);
+  std::filesystem::copy_file(probe_path("chunk_probe"), image / "bin/probe");
+  scene.write(image / "config.json", "{}");
+  std::filesystem::create_directory_symlink("/", image / "rootfs");
+  const Finished tree =
+      Running(scene.command("isolated", {"--rootfs", image.string()}, {"/bin/probe", "exit", "7"})).wait();
+  EXPECT_EQ(tree.exit_code, 7) << "the tree itself, not the host's root: " << tree.describe();
+  scene.write(image / "oci-layout", R"({"imageLayoutVersion":"1.0.0"})");
+  const Finished packed = Running(scene.command("isolated", {"--rootfs", image.string()}, {"/bin/probe"})).wait();
+  EXPECT_EQ(packed.exit_code, 125) << packed.describe();
+  EXPECT_NE(packed.err.find("umoci unpack"), std::string::npos) << packed.err;
+}
+
+// Mount points are made in the image's upper layer while the host's files are still there to be reached.
+TEST(Isolated, LinksInAnImageLeadIntoTheImage) {
+  const Scene scene(root());
+  const auto image = scene.outside() / "image", host = scene.outside() / "host";
+  for (const auto& folder : {image, image / "bin", host}) scene.make_folder(folder);
+  std::filesystem::permissions(host, std::filesystem::perms::all);
+  std::filesystem::permissions(scene.outside(), std::filesystem::perms(0755));
+  std::filesystem::copy_file(probe_path("chunk_probe"), image / "bin/probe");
+  // The limits in force are shown as files below /sys: the link would have them made in a folder of the host.
+  std::filesystem::create_directory_symlink(host, image / "sys");
+  const Finished f =
+      Running(scene.command("isolated", {"--rootfs", image.string()}, {"/bin/probe", "exit", "0"})).wait();
+  std::vector<std::string> left;
+  for (const auto& e : std::filesystem::recursive_directory_iterator(host)) left.push_back(e.path());
+  EXPECT_EQ(left, std::vector<std::string>{}) << "made on the host, by the image's link\n" << f.describe();
+  EXPECT_EQ(f.exit_code, 125) << "the image has no such folder: " << f.describe();
+  EXPECT_NE(f.err.find("/sys/fs/cgroup"), std::string::npos) << f.err;
 }
 
 TEST(Isolated, ACommandThatCannotBeExecutedWasConfinedAllTheSame) {

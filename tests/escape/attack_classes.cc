@@ -46,6 +46,15 @@ const std::vector<Attack>& attacks() {
        Control::shell,
        {},
        fixed({"/etc/shadow", "/proc/kcore"})},
+      {"read-from",
+       "what is hidden in /proc, and the firmware",
+       fixed({"/proc/keys", "/proc/key-users", "/proc/timer_list", "/proc/kallsyms", "/proc/sched_debug",
+              "/proc/scsi/scsi", "/proc/latency_stats", "/proc/config.gz", "/proc/kmsg",
+              "/sys/firmware/acpi/tables/DSDT", "/sys/firmware/dmi/tables/DMI", "/sys/kernel/vmcoreinfo"}),
+       false,
+       Control::shell,
+       {},
+       fixed({"/proc/kallsyms"})},
       {"link-file", "hard and symbolic links out of the workspace",
        [](const Bait& b) {
          return Words{b.secret_file, b.word};
@@ -116,6 +125,8 @@ const std::vector<Attack>& attacks() {
       {"tioclinux", "TIOCLINUX", {}, true},
       // limits
       {"raise-rlimit", "a hard limit", {}, false, Control::shell_differs, {"raise-rlimit-as-allowed"}},
+      {"huge-pages", "memory that no limit counts"},
+      {"lower-core-limit", "the host's crash handler, started as root for a command that crashes"},
       {"raise-priority", "nice and real time"},
   };
   return table;

@@ -82,6 +82,28 @@ TEST_P(Neighbours, SeeNothingOfEachOther) {
   EXPECT_EQ(first.scene.left_behind(), std::vector<std::string>{});
 }
 
+// What is known not to hold (docs/threat-model.md, decision 15): a file that both are shown is one file, and flock(2)
+// needs no right to write. Whatever either may write is its own.
+TEST_P(Neighbours, ShareLocksOnlyOfFilesThatBothAreShown) {
+  const bool isolated = GetParam().runner == "isolated";
+  struct Place {
+    std::string file;
+    bool shared;
+  };
+  for (const Place& place : {Place{"/usr/bin/env", true}, Place{"/tmp", !isolated}, Place{"/dev/shm", !isolated}}) {
+    Scene holder(GetParam().who), other(GetParam().who);
+    for (const Scene* scene : {&holder, &other}) scene->bring_probe("escape_probe");
+    holder.write(holder.in_workspace("stay"), "");
+    Running holding(holder.command(GetParam().runner, {"--timeout", "30s"},
+                                   {"./escape_probe", "lock-hold", place.file, "ready", "stay"}));
+    ASSERT_TRUE(holder.appears("ready")) << holding.wait().describe();
+    const Finished f = run_to_end(other.command(GetParam().runner, {}, {"./escape_probe", "lock-try", place.file}));
+    EXPECT_EQ(f.exit_code, place.shared ? 0 : 1) << place.file << f.describe();
+    std::filesystem::remove(holder.in_workspace("stay"));
+    EXPECT_EQ(holding.wait().exit_code, 0) << place.file;
+  }
+}
+
 std::vector<Pair> pairs() {
   std::vector<Pair> all;
   for (const Identity& who : able_identities())

@@ -23,7 +23,7 @@ using ::testing::HasSubstr;
 using ::testing::Le;
 constexpr std::uint64_t kMiB = 1 << 20;
 
-std::vector<std::string> everything() { return {"memory", "swap", "cpus", "processes"}; }
+std::vector<std::string> everything() { return {"memory", "memoryHigh", "swap", "cpus", "processes"}; }
 
 TEST_F(CgroupTest, PlaceIsTheExpectedOne) {
   const char* version = std::getenv("HELIOS_CGROUP_EXPECT");
@@ -126,6 +126,34 @@ TEST_F(CgroupTest, OomKillTakesTheWholeGroupOnV2) {
   EXPECT_TRUE(await(bystander).killed());
   EXPECT_EQ(::poll(&events, 1, 5000), 1);
   EXPECT_TRUE((events.revents & POLLPRI) != 0);
+}
+
+TEST_F(CgroupTest, ASoftLimitSlowsAndIsCountedOnV2AndIsRefusedOnV1) {
+  NEED(Controller::memory);
+  GroupLimits limits{128 * kMiB, 0, {}, {}};
+  limits.memory_high_bytes = 32 * kMiB;
+  if (place_->seat(Controller::memory).version == Version::v1) {
+    const auto refused = make(limits);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, ErrorCode::unsupported);
+    EXPECT_THAT(refused.error().message, AllOf(HasSubstr("memoryHigh"), HasSubstr("cgroup v1")));
+    EXPECT_THAT(refused.error().remedy, AllOf(HasSubstr("cgroup v2"), HasSubstr("--allow-degraded=memoryHigh")));
+    auto group = make(limits, {"memoryHigh"});
+    ASSERT_TRUE(group) << group.error().message;
+    EXPECT_EQ(group->read().memory_high_hits.value, std::nullopt) << "not counted, so not 0";
+    return;
+  }
+  auto group = make(limits);
+  ASSERT_TRUE(group) << group.error().message;
+  const auto& receipts = group->receipts();
+  const auto high = std::find_if(receipts.begin(), receipts.end(),
+                                 [](const LimitReceipt& r) { return r.limit == Limit::memory_high; });
+  ASSERT_NE(high, receipts.end());
+  EXPECT_EQ(high->effective, 32 * kMiB);
+  EXPECT_EQ(high->by, "cgroup-v2:memory.high");
+  EXPECT_TRUE(await(start_in(*group, [&] { return touch_memory(40 * kMiB); })).exited_with(0)) << "slowed, not ended";
+  EXPECT_THAT(group->read().memory_high_hits.value, ::testing::Optional(Ge(1U)));
+  EXPECT_EQ(group->read().oom_kills.value, 0U);
 }
 
 TEST_F(CgroupTest, CpuTimeIsThatOfTheWholeTree) {

@@ -4,8 +4,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <sched.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -263,6 +263,8 @@ static int do_state(char** arg) {
   print_limit("core", RLIMIT_CORE);
   print_limit("nofile", RLIMIT_NOFILE);
   print_limit("fsize", RLIMIT_FSIZE);
+  print_limit("rtprio", RLIMIT_RTPRIO);
+  print_limit("nice", RLIMIT_NICE);
   print_status_lines();
   return 0;
 }
@@ -280,6 +282,42 @@ static void touch_mib(long mib) {
 static int do_alloc(char** arg) {
   touch_mib(number(arg, 0, 1));
   say("done\n");
+  return 0;
+}
+
+// hold KIND MIB: so much memory that is not plain: files in memory, shared pages, many processes, what waits in pipes.
+static int do_hold(char** arg) {
+  if (!arg[0] || !arg[1]) return 2;
+  const char* kind = arg[0];
+  long mib = number(arg, 1, 1);
+  static char chunk[1 << 16];
+  memset(chunk, 1, sizeof chunk);
+  if (strcmp(kind, "memfd") == 0) {
+    int fd = memfd_create("held", MFD_CLOEXEC);
+    for (long i = 0; i < mib * 16; ++i)
+      if (write(fd, chunk, sizeof chunk) < 0) die("memfd");
+  } else if (strcmp(kind, "shared") == 0) {
+    char* p = mmap(NULL, (size_t)mib << 20, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED) die("mmap");
+    for (long i = 0; i < mib << 20; i += 4096) p[i] = 1;
+  } else if (strcmp(kind, "processes") == 0) {
+    for (int i = 0; i < 16; ++i) {
+      if (fork() != 0) continue;
+      touch_mib(mib / 16);
+      pause();
+    }
+    pause();
+  } else if (strcmp(kind, "pipes") == 0) {
+    for (long i = 0; i < mib; ++i) {
+      int end[2];
+      if (pipe2(end, O_CLOEXEC | O_NONBLOCK) != 0) die("pipe2");
+      fcntl(end[1], F_SETPIPE_SZ, 1 << 20);
+      while (write(end[1], chunk, sizeof chunk) > 0) {
+      }
+    }
+  } else {
+    return 2;
+  }
   return 0;
 }
 
@@ -385,6 +423,9 @@ static int do_burn_by_killed_children(char** arg) {
 
 // ---- files ----
 
+// exists PATH: 0 if it does, 1 if not.
+static int do_exists(char** arg) { return arg[0] && access(arg[0], F_OK) == 0 ? 0 : 1; }
+
 // place KIND PATH [TARGET]
 static int do_place(char** arg) {
   if (!arg[0] || !arg[1]) return 2;
@@ -455,6 +496,7 @@ static const struct {
     {"argv", do_argv},
     {"state", do_state},
     {"alloc", do_alloc},
+    {"hold", do_hold},
     {"alloc-grandchild", do_alloc_grandchild},
     {"fork-until-refused", do_fork_until_refused},
     {"fork-bomb", do_fork_bomb},
@@ -463,6 +505,7 @@ static const struct {
     {"burn", do_burn},
     {"burn-for-ever", do_burn_for_ever},
     {"burn-by-killed-children", do_burn_by_killed_children},
+    {"exists", do_exists},
     {"place", do_place},
     {"grow-file", do_grow_file},
     {"loopback", do_loopback},

@@ -33,6 +33,10 @@ inline constexpr uid_t kUser = 12345;
 /// The same without those that cannot run anything.
 [[nodiscard]] std::vector<Identity> able_identities();
 
+/// Root, on a machine of the tests' own, whose settings they may change: HELIOS_TEST_OWNS_HOST=1, in tests/vm. Else
+/// nobody.
+[[nodiscard]] std::vector<Identity> identities_that_own_the_host();
+
 /// Does this host have a controller on a cgroup v1 hierarchy?
 [[nodiscard]] bool host_has_cgroup_v1();
 

@@ -30,6 +30,22 @@ TEST(Bottleneck, NamesALimitThatWasNearlyReached) {
   EXPECT_EQ(bottleneck_of(x), "3 % below the memory limit at its peak");
 }
 
+TEST(Bottleneck, NamesTheSoftLimitThatSlowedTheRun) {
+  Execution x = lasting(1000);
+  x.limits = {{Limit::memory_high, 1000, 1000, "cgroup-v2:memory.high"}};
+  x.usage.set(Figure::pressure_memory_ms, 400, "cgroup");
+  x.usage.set(Figure::memory_high_hits, 0, "cgroup");
+  EXPECT_EQ(bottleneck_of(x), "waited for memory 40 % of its run time: raise memory") << "never above it";
+  x.usage.set(Figure::memory_high_hits, 12, "cgroup");
+  EXPECT_EQ(bottleneck_of(x), "slowed at memoryHigh for 40 % of its run time: raise memoryHigh");
+  x.usage.set(Figure::pressure_memory_ms, 5, "cgroup");
+  EXPECT_EQ(bottleneck_of(x), "") << "page cache that was given back costs nothing worth telling";
+  Execution uncounted = lasting(1000);
+  uncounted.limits = x.limits;
+  uncounted.usage.set(Figure::memory_high_hits, 12, "cgroup");
+  EXPECT_EQ(bottleneck_of(uncounted), "slowed at memoryHigh 12 times: raise memoryHigh");
+}
+
 TEST(Bottleneck, TellsTheWorstOnly) {
   Execution x = lasting(1000);
   x.usage.set(Figure::throttled_ms, 200, "cgroup");

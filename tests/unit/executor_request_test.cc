@@ -83,6 +83,30 @@ TEST_F(BuildRequest, HoldsTheCeilingWhereNobodyNamedAValue) {
   EXPECT_EQ(memory(), 1024 * kMiB);
 }
 
+TEST_F(BuildRequest, RefusesASoftMemoryLimitAboveTheHardOneWhoeverAsksForIt) {
+  policy_.defaults[Limit::memory] = 100 * kMiB;
+  options_.limits[Limit::memory_high] = 100 * kMiB;
+  EXPECT_TRUE(build()) << "equal is fine";
+  options_.limits[Limit::memory_high] = 200 * kMiB;
+  auto by_flag = build();
+  ASSERT_FALSE(by_flag);
+  EXPECT_THAT(by_flag.error().message, HasSubstr("memoryHigh 200M is above memory 100M"));
+  EXPECT_THAT(by_flag.error().remedy, HasSubstr("--memory-high"));
+  options_.limits = {};
+  chunk_.overrides.resources[Limit::memory_high] = 200 * kMiB;
+  EXPECT_FALSE(build());
+  policy_.defaults[Limit::memory] = std::nullopt;
+  EXPECT_TRUE(build()) << "without a hard one there is nothing to be above of";
+}
+
+TEST_F(BuildRequest, LowersAPolicysSoftMemoryLimitToTheHardOneThatASpecAsksFor) {
+  policy_.defaults[Limit::memory] = 100 * kMiB;
+  policy_.defaults[Limit::memory_high] = 80 * kMiB;
+  EXPECT_EQ(build()->limits[Limit::memory_high], 80 * kMiB);
+  spec_.overrides.resources[Limit::memory] = 50 * kMiB;
+  EXPECT_EQ(build()->limits[Limit::memory_high], 50 * kMiB);
+}
+
 TEST_F(BuildRequest, SplitsTheCommandWithoutAShell) {
   auto r = build();
   ASSERT_TRUE(r);

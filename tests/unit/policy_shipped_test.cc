@@ -81,7 +81,7 @@ TEST(PolicySchema, AcceptsWhatShips) {
   for (const char* name : {"default", "strict", "compute", "render"}) {
     EXPECT_EQ(schema_errors(read_json(kPolicies + "/" + name + ".json")), "") << name;
   }
-  for (const char* name : {"podman", "docker_like"}) {
+  for (const char* name : {"podman", "docker", "docker_like"}) {
     const json profile = read_json(std::string(HELIOS_SOURCE_DIR) + "/tests/data/seccomp/" + name + ".json");
     EXPECT_EQ(schema_errors(json{{"seccomp", profile}}), "") << name;
   }

@@ -89,6 +89,15 @@ TEST_F(PolicyFiles, AreReadWhole) {
   EXPECT_EQ(p.profile.policy_sha256, p.sha256);
 }
 
+TEST_F(PolicyFiles, RefuseASoftMemoryLimitAboveTheHardOne) {
+  policy("fits", R"("limits":{"memory":"1G","memoryHigh":"1G"})");
+  EXPECT_EQ(good("fits").defaults[Limit::memory_high], 1U << 30);
+  policy("above", R"("limits":{"memory":"1G","memoryHigh":"2G"})");
+  EXPECT_THAT(bad("above"), AllOf(HasSubstr("/limits/memoryHigh"), HasSubstr("memoryHigh 2G is above memory 1G")));
+  policy("by_ceiling", R"("limits":{"memory":"1G"},"ceilings":{"memoryHigh":"2G"})");
+  EXPECT_THAT(bad("by_ceiling"), HasSubstr("/ceilings/memoryHigh"));
+}
+
 TEST_F(PolicyFiles, AreFoundByNameOrByFile) {
   policy("mine", "");
   EXPECT_EQ(good(dir + "/mine.json").name, "mine");

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <linux/seccomp.h>
+#include <sched.h>
+#include <signal.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -12,6 +14,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <fstream>
 #include <functional>
 
 #include "core/policy/policy.h"
@@ -113,6 +116,43 @@ TEST_P(ShippedFilter, LoadsInAFractionOfALaunch) {
   ASSERT_EQ(::waitpid(child, &status, 0), child);
   EXPECT_EQ(status, 0);
 }
+
+/// The default profiles of Docker and Podman as they are, compiled as a run compiles them.
+class ForeignFilter : public testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override {
+    std::ifstream in(std::string(HELIOS_SOURCE_DIR) + "/tests/data/seccomp/" + GetParam() + ".json");
+    const std::string text{std::istreambuf_iterator<char>(in), {}};
+    auto compiled = isolated::compile_seccomp(text, {});
+    ASSERT_TRUE(compiled) << compiled.error().message;
+    program = *compiled;
+  }
+  isolated::SeccompProgram program;
+};
+
+TEST_P(ForeignFilter, StartsProgramsAndRefusesWhatACommandWithoutCapabilitiesMayNot) {
+  EXPECT_EQ(status_under(program, [] { return ::execl("/bin/sh", "sh", "-c", "seq 9 | sort -rn | head -1", nullptr); }),
+            0);
+  const bool docker = std::string_view(GetParam()) == "docker";
+  const int refused = docker ? EPERM : ENOSYS;  // defaultErrnoRet
+  const int status = status_under(program, [docker, refused] {
+    if (failed_with(::syscall(SYS_keyctl, 0, 0, 0, 0)) != EPERM) return 1;
+    // Docker's needs CAP_SYS_ADMIN for mount (includes); Podman's leaves that to the kernel, which finds no arguments.
+    if ((failed_with(::syscall(SYS_mount, 0, 0, 0, 0, 0)) == EPERM) != docker) return 2;
+    if (failed_with(::syscall(SYS_clone3, nullptr, 0)) != ENOSYS) return 3;
+    if (failed_with(::syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, 0, 0, 0, 0)) != EPERM) return 4;  // masked argument
+    if (failed_with(::syscall(SYS_socket, 40, SOCK_STREAM, 0)) == 0) return 5;
+    if (failed_with(::syscall(SYS_personality, 0x0040000)) != refused) return 6;  // only some values
+    if (failed_with(::syscall(SYS_personality, 0xffffffff)) != 0) return 7;
+    if (failed_with(::syscall(SYS_getpid | 0x40000000)) != ENOSYS) return 8;
+    if (failed_with(::syscall(600)) != ENOSYS) return 9;
+    return 0;
+  });
+  EXPECT_EQ(status, 0) << "probe " << WEXITSTATUS(status);
+}
+
+INSTANTIATE_TEST_SUITE_P(Profiles, ForeignFilter, testing::Values("docker", "podman"),
+                         [](const auto& test) { return std::string(test.param); });
 
 INSTANTIATE_TEST_SUITE_P(Policies, ShippedFilter, testing::Values("default", "strict", "compute", "render"),
                          [](const auto& test) { return std::string(test.param); });

@@ -172,6 +172,7 @@ void expect_same_verdicts(const std::string& profile) {
 }
 
 TEST(SeccompOracle, PodmansProfileUnchanged) { expect_same_verdicts(read_data("podman.json")); }
+TEST(SeccompOracle, DockersProfileUnchanged) { expect_same_verdicts(read_data("docker.json")); }
 TEST(SeccompOracle, DockersKindOfProfile) { expect_same_verdicts(read_data("docker_like.json")); }
 
 std::string profile_with(const std::string& rules, const std::string& by_default = "SCMP_ACT_ERRNO") {

@@ -4,6 +4,9 @@
 #include <linux/audit.h>
 #include <sched.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/shm.h>
 #include <sys/socket.h>
 
 #include "plugins/isolated/seccomp_hardening.h"
@@ -97,6 +100,33 @@ TEST_F(Hardened, KeepsTerminalsAndNamespacesClosed) {
   for (const char* opaque : {"clone3", "openat2", "io_uring_setup", "io_uring_enter", "io_uring_register"}) {
     EXPECT_EQ(answer(opaque), error(ENOSYS)) << opaque;
   }
+}
+
+TEST_F(Hardened, LetsNobodyChangeTheCoreLimit) {
+  constexpr std::uint64_t kPointer = 0x7ffd12345678, kLowHalfIsZero = 1ULL << 32;
+  for (const std::uint64_t pointer : {kPointer, kLowHalfIsZero, std::uint64_t{8}}) {
+    EXPECT_EQ(answer("prlimit64", {0, RLIMIT_CORE, pointer, 0}), error(EPERM)) << pointer;
+    EXPECT_EQ(answer("prlimit64", {0, RLIMIT_CORE | kHigh, pointer, 0}), error(EPERM)) << pointer;
+    EXPECT_EQ(answer("prlimit64", {0, RLIMIT_NOFILE, pointer, 0}), SECCOMP_RET_ALLOW) << pointer;
+  }
+  EXPECT_EQ(answer("setrlimit", {RLIMIT_CORE, kPointer}), error(EPERM));
+  EXPECT_EQ(answer("setrlimit", {RLIMIT_CORE | kHigh, kPointer}), error(EPERM));
+  EXPECT_EQ(answer("setrlimit", {RLIMIT_NOFILE, kPointer}), SECCOMP_RET_ALLOW);
+  EXPECT_EQ(answer("prlimit64", {0, RLIMIT_CORE, 0, kPointer}), SECCOMP_RET_ALLOW) << "only asks";
+  EXPECT_EQ(answer("prlimit64", {1, RLIMIT_CORE, 0, kPointer}), error(EPERM)) << "another process";
+}
+
+TEST_F(Hardened, TakesNoPagesThatNoLimitCountsAndReadsNoKeyringOfTheCaller) {
+  constexpr std::uint64_t kPlain = MAP_PRIVATE | MAP_ANONYMOUS;
+  EXPECT_EQ(answer("mmap", {0, 4096, 3, kPlain | MAP_HUGETLB}), error(ENOMEM));
+  EXPECT_EQ(answer("mmap", {0, 4096, 3, kPlain | MAP_HUGETLB | (21ULL << MAP_HUGE_SHIFT)}), error(ENOMEM));
+  EXPECT_EQ(answer("mmap", {0, 4096, 3, kPlain | kHigh | MAP_HUGETLB}), error(ENOMEM));
+  EXPECT_EQ(answer("mmap", {0, 4096, 3, kPlain | MAP_NORESERVE | MAP_FIXED}), SECCOMP_RET_ALLOW);
+  EXPECT_EQ(answer("memfd_create", {0, MFD_HUGETLB | MFD_CLOEXEC}), error(ENOMEM));
+  EXPECT_EQ(answer("memfd_create", {0, MFD_CLOEXEC | MFD_ALLOW_SEALING}), SECCOMP_RET_ALLOW);
+  EXPECT_EQ(answer("shmget", {0, 4096, SHM_HUGETLB | IPC_CREAT | 0600}), error(ENOMEM));
+  EXPECT_EQ(answer("shmget", {0, 4096, IPC_CREAT | 0600}), SECCOMP_RET_ALLOW);
+  for (const char* call : {"add_key", "keyctl", "request_key"}) EXPECT_EQ(answer(call), error(EPERM)) << call;
 }
 
 TEST(Hardening, LeavesNamespacesToThePolicyThatAllowsThem) {

@@ -11,7 +11,7 @@ function(helios_vm_suite name labels identity filter)
     --add ${CMAKE_BINARY_DIR}/bin/helios-run:/opt/helios/bin/helios-run
     --add ${HELIOS_PLUGIN_OUTPUT}:/opt/helios/plugins --add ${HELIOS_POLICY_OUTPUT}:/opt/helios/policies
     --env HELIOS_RUN=/opt/helios/bin/helios-run --env HELIOS_PROBES=/opt/probes --env HELIOS_TEST_SLOWNESS=10
-    --env TMPDIR=/var/tmp --env HELIOS_CONTRACT_IDENTITY=${identity} ${ARGN}
+    --env TMPDIR=/var/tmp --env HELIOS_TEST_OWNS_HOST=1 --env HELIOS_CONTRACT_IDENTITY=${identity} ${ARGN}
     -- /opt/vm-suites "${filter}")
   # 3: a tool or package could not be had. Emulation is slow, and slower when it has to share processors.
   set_tests_properties(vm.${name} PROPERTIES LABELS "${labels}" SKIP_RETURN_CODE 3 TIMEOUT 1800 PROCESSORS 2)

@@ -273,15 +273,18 @@ long make_directory(const char* target, std::uint32_t mode) {
   return with_parents(target, [=] { return call(__NR_mkdirat, root_fd, target, mode); });
 }
 
-long create_file(const char* target, std::uint32_t mode) {
+constexpr int kNewFile = kOCreat | kOExcl;
+
+/// `creating`: kNewFile, or 0 for a file that is there (a setting of the kernel's).
+long open_for_writing(const char* target, int creating, std::uint32_t mode) {
   return with_parents(target, [=] {
-    return call(__NR_openat, root_fd, target, kOWronly | kOCreat | kOExcl | kOCloexec | kONofollow, mode);
+    return call(__NR_openat, root_fd, target, kOWronly | creating | kOCloexec | kONofollow, mode);
   });
 }
 
 /// A place to mount on. One that is there already will do, below a read-only mount too.
 long make_target(const char* target, bool file) {
-  const long r = file ? create_file(target, 0755) : make_directory(target, 0755);
+  const long r = file ? open_for_writing(target, kNewFile, 0755) : make_directory(target, 0755);
   if (r >= 0) {
     if (file) call(__NR_close, r);
     return 0;
@@ -310,8 +313,8 @@ long attach(const MountStep& s, long tree) {
   return place(tree, text(s.target));
 }
 
-long write_file(const MountStep& s) {
-  const long fd = create_file(text(s.target), s.mode);
+long write_file(const MountStep& s, int creating) {
+  const long fd = open_for_writing(text(s.target), creating, s.mode);
   if (fd < 0) return fd;
   const long r = call(__NR_write, fd, text(s.text), s.text_size);
   call(__NR_close, fd);
@@ -357,7 +360,9 @@ long apply(const MountStep& s, long tree) {
       r = with_parents(target, [&] { return call(__NR_symlinkat, text(s.text), root_fd, target); });
       return r == -kEexist ? 0 : r;
     case MountOp::file:
-      return write_file(s);
+      return write_file(s, kNewFile);
+    case MountOp::setting:
+      return write_file(s, 0);
     case MountOp::attach:
       return attach(s, tree);
     case MountOp::tmpfs:
@@ -384,10 +389,39 @@ void enter_new_root() {
   must(Stage::new_root, call(__NR_fchdir, root_fd));
 }
 
+/// Folders of an image belong to ids that are not mapped here, and nobody could make a mount point in them. So the parents of
+/// mount points are made in the upper layer first: there they are ours, and what the image has in them shows through. Not
+/// beyond a link of the image, which a folder would hide.
+long lay_out_parents(const char* lower, const char* target) {
+  char made[4096] = "upper/", found[4096];
+  constexpr unsigned kMade = 6;
+  unsigned below = 0;
+  for (; lower[below] != '\0'; ++below) {
+    if (below >= sizeof found - 2) return -kEnametoolong;
+    found[below] = lower[below];
+  }
+  found[below++] = '/';
+  for (unsigned i = 0; target[i] != '\0'; ++i) {
+    if (kMade + i >= sizeof made - 1 || below + i >= sizeof found - 1) return -kEnametoolong;
+    if (target[i] == '/') {
+      made[kMade + i] = found[below + i] = '\0';
+      struct stat st;
+      const long there = call(__NR_newfstatat, -100, found, &st, 0x100 /* AT_SYMLINK_NOFOLLOW */);
+      if (there >= 0 && (st.st_mode & 0170000) == 0120000) return 0;
+      const long r = call(__NR_mkdirat, root_fd, made, 0755);
+      if (r < 0 && r != -kEexist) return r;
+    }
+    made[kMade + i] = found[below + i] = target[i];
+  }
+  return 0;
+}
+
 /// `lower` under an upper layer that lives, and dies, with the sandbox. The working directory is the tmpfs for it.
 long overlay_on(const char* lower) {
   long r = call(__NR_mkdirat, root_fd, "upper", 0755);
   if (r >= 0) r = call(__NR_mkdirat, root_fd, "work", 0700);
+  const auto* steps = at<MountStep>(plan->mounts);
+  for (std::uint32_t i = 0; r >= 0 && i < plan->mount_count; ++i) r = lay_out_parents(lower, text(steps[i].target));
   if (r < 0) return r;
   const long fs = call(__NR_fsopen, "overlay", 1 /* FSOPEN_CLOEXEC */);
   if (fs < 0) return fs;
@@ -432,9 +466,13 @@ void build_root() {
   must(Stage::new_root, call(__NR_mount, 0, "/", 0, (1UL << 18) | (1UL << 14) /* MS_PRIVATE | MS_REC */, 0));
   root_fd = must(Stage::new_root, make_mount("tmpfs", 1 << 20, 0755, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV));
   enter_new_root();
+  long host_root = -1;
   if (plan->rootfs != 0) {
     root_fd = must(Stage::rootfs_overlay, overlay_on(text(plan->rootfs)));
     enter_new_root();
+    // An image's links are somebody else's: while mount points are made among them, they lead into the image, not to the host.
+    host_root = must(Stage::rootfs_overlay, call(__NR_openat, -100, "/", kOPath | kOCloexec, 0));
+    must(Stage::rootfs_overlay, call(__NR_chroot, "."));
   }
 
   for (std::uint32_t i = 0; i < plan->mount_count; ++i) {
@@ -442,6 +480,12 @@ void build_root() {
     must(Stage::mounts, apply(steps[i], trees[i]), i);
   }
 
+  if (host_root >= 0) {  // pivot_root wants to see both
+    must(Stage::pivot_root, call(__NR_fchdir, host_root));
+    must(Stage::pivot_root, call(__NR_chroot, "."));
+    must(Stage::pivot_root, call(__NR_close, host_root));
+    must(Stage::pivot_root, call(__NR_fchdir, root_fd));
+  }
   must(Stage::pivot_root, call(__NR_pivot_root, ".", "."));
   must(Stage::pivot_root, call(__NR_umount2, ".", kMntDetach));
   must(Stage::pivot_root, call(__NR_chdir, "/"));

@@ -64,6 +64,7 @@ enum class MountOp : std::uint32_t {
   mask,       ///< hide target (if it exists): /dev/null over a file; over a directory `source`, which is empty, or
               ///< without one a new, empty file system
   read_only,  ///< bind target onto itself read-only (if it exists)
+  setting,    ///< write `text` into target, which is there
 };
 
 enum MountFlags : std::uint32_t {
