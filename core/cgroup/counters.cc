@@ -47,6 +47,28 @@ void split_v1(Counters& c, std::optional<std::uint64_t> user, std::optional<std:
   c.system_ms = {*c.cpu_ms.value - *c.user_ms.value, "cgroup-v1:cpuacct.usage split as usage_user, usage_sys"};
 }
 
+// v1 has the kinds on their own. On v2 `file` includes `shmem`, on v1 `total_cache` does.
+MemoryParts parse_parts(std::string_view text, bool v2) {
+  MemoryParts p;
+  p.anonymous = keyed_number(text, v2 ? "anon" : "total_rss");
+  p.shared = keyed_number(text, v2 ? "shmem" : "total_shmem");
+  p.kernel = v2 ? keyed_number(text, "kernel") : std::nullopt;
+  const auto cache = keyed_number(text, v2 ? "file" : "total_cache");
+  if (cache && p.shared) p.file_cache = *cache - std::min(*cache, *p.shared);
+  return p;
+}
+
+void keep_larger(std::optional<std::uint64_t>& most, std::optional<std::uint64_t> now) {
+  if (now) most = std::max(most.value_or(0), *now);
+}
+
+void add_parts(ResourceUsage& usage, const MemoryParts& most, std::string_view source) {
+  add(usage, Figure::peak_anonymous_bytes, count(most.anonymous, source));
+  add(usage, Figure::peak_shared_bytes, count(most.shared, source));
+  add(usage, Figure::peak_file_cache_bytes, count(most.file_cache, source));
+  add(usage, Figure::peak_kernel_bytes, count(most.kernel, source));
+}
+
 }  // namespace
 
 void Counters::add_to(ResourceUsage& usage) const {
@@ -54,6 +76,7 @@ void Counters::add_to(ResourceUsage& usage) const {
   add(usage, Figure::user_ms, user_ms);
   add(usage, Figure::system_ms, system_ms);
   add(usage, Figure::peak_memory_bytes, peak_memory_bytes);
+  add_parts(usage, memory_most, memory_parts_source);
   add(usage, Figure::peak_processes, peak_tasks);
   add(usage, Figure::io_read_bytes, io_read_bytes);
   add(usage, Figure::io_write_bytes, io_write_bytes);
@@ -102,6 +125,9 @@ void RunGroup::read_memory(Counters& c) const {
   c.oom_kills =
       count(keyed_number(events, "oom_kill"), memory_v2_ ? "cgroup-v2:memory.events" : "cgroup-v1:memory.oom_control");
   if (memory_v2_) c.memory_max_hits = count(keyed_number(events, "max"), "cgroup-v2:memory.events");
+  c.memory_now = memory_now_;
+  c.memory_most = memory_most_;
+  c.memory_parts_source = memory_v2_ ? "cgroup-v2:memory.stat (sampled)" : "cgroup-v1:memory.stat (sampled)";
   const auto current = parse_number(read_again(memory_current_.get()));
   c.current_memory_bytes = count(current, memory_v2_ ? "cgroup-v2:memory.current" : "cgroup-v1:memory.usage_in_bytes");
   if (memory_peak_) {
@@ -128,7 +154,19 @@ void RunGroup::read_pids(Counters& c) const {
   }
 }
 
+void RunGroup::sample_memory_parts() {
+  const auto* directory = directory_of(Controller::memory);
+  if (directory == nullptr) return;
+  if (!memory_stat_) memory_stat_ = open_reading(directory->fd.get(), "memory.stat");
+  memory_now_ = parse_parts(read_again(memory_stat_.get()), memory_v2_);
+  keep_larger(memory_most_.anonymous, memory_now_.anonymous);
+  keep_larger(memory_most_.shared, memory_now_.shared);
+  keep_larger(memory_most_.file_cache, memory_now_.file_cache);
+  keep_larger(memory_most_.kernel, memory_now_.kernel);
+}
+
 void RunGroup::sample() {
+  sample_memory_parts();
   if (!memory_peak_) {
     sampled_memory_ = std::max(sampled_memory_, parse_number(read_again(memory_current_.get())).value_or(0));
   }

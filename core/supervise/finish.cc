@@ -45,6 +45,8 @@ Execution finish(const RunFacts& f, const Observation& seen) {
   if (f.group != nullptr) counters = f.group->read();
   counters.add_to(x.usage);
   lessen(x.usage, Figure::peak_processes, f.helpers);
+  // Where the kernel keeps no peak and no sample met the command: at least one process there was, so it is not known.
+  if (auto& peak = x.usage.values[static_cast<std::size_t>(Figure::peak_processes)]; peak < 1.0) peak.reset();
   lessen_cpu(x.usage, f.helpers_cpu_ms);
   add_limits(f, x);
   x.last_processes = seen.last_processes;

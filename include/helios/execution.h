@@ -77,12 +77,17 @@ enum class Figure : std::uint32_t {
   pressure_io_ms,
   setup_ms,
   teardown_ms,
+  peak_anonymous_bytes,   ///< what peak_memory_bytes is made of: the largest of each kind that was seen while sampling
+  peak_shared_bytes,      ///< tmpfs, shared memory, memfd: not to be taken back without swap either
+  peak_file_cache_bytes,  ///< pages of files on disks, which the kernel can take back
+  peak_kernel_bytes,
 };
-inline constexpr std::size_t kFigureCount = 16;
+inline constexpr std::size_t kFigureCount = 20;
 inline constexpr std::array<std::string_view, kFigureCount> kFigureNames{
     "durationMs",   "cpuMs",       "userMs",      "systemMs", "peakMemoryBytes",  "peakProcesses",
     "ioReadBytes",  "ioWriteBytes", "throttledMs", "oomKills", "processLimitHits", "pressureCpuMs",
-    "pressureMemoryMs", "pressureIoMs", "setupMs", "teardownMs"};
+    "pressureMemoryMs", "pressureIoMs", "setupMs", "teardownMs",
+    "peakAnonymousBytes", "peakSharedBytes", "peakFileCacheBytes", "peakKernelBytes"};
 [[nodiscard]] constexpr std::string_view name(Figure f) { return kFigureNames[static_cast<std::size_t>(f)]; }
 
 /// Each figure is absent when it could not be measured, never 0. Unit: that of the name's ending.

@@ -312,9 +312,12 @@ void Sandbox::kill() {
 }
 
 std::optional<std::uint64_t> Sandbox::cpu_us() {
-  if (group_ == nullptr) return std::nullopt;
-  group_->sample();
-  return group_->cpu_usage_us();
+  return group_ != nullptr ? std::optional(group_->cpu_usage_us()) : std::nullopt;
+}
+
+bool Sandbox::sample() {
+  if (group_ != nullptr) group_->sample();
+  return group_ != nullptr;
 }
 
 std::vector<LastProcess> Sandbox::last_words() {

@@ -128,9 +128,11 @@ class ShellTarget final : public supervise::Target {
     empty_ = group_->kill() && reaped_;  // nothing can be born in it any more
   }
   [[nodiscard]] std::optional<std::uint64_t> cpu_us() override {
-    if (group_ == nullptr) return std::nullopt;
-    group_->sample();
-    return group_->cpu_usage_us();
+    return group_ != nullptr ? std::optional(group_->cpu_usage_us()) : std::nullopt;
+  }
+  [[nodiscard]] bool sample() override {
+    if (group_ != nullptr) group_->sample();
+    return group_ != nullptr;
   }
   [[nodiscard]] std::optional<cgroup::Counters> counters() override {
     return group_ != nullptr ? std::optional(group_->read()) : std::nullopt;
