@@ -47,6 +47,11 @@ void split_v1(Counters& c, std::optional<std::uint64_t> user, std::optional<std:
   c.system_ms = {*c.cpu_ms.value - *c.user_ms.value, "cgroup-v1:cpuacct.usage split as usage_user, usage_sys"};
 }
 
+template <class T>
+void lessen(Counter<T>& counter, T by) {
+  if (counter.value) counter.value = *counter.value - std::min(*counter.value, by);
+}
+
 // v1 has the kinds on their own. On v2 `file` includes `shmem`, on v1 `total_cache` does.
 MemoryParts parse_parts(std::string_view text, bool v2) {
   MemoryParts p;
@@ -109,15 +114,52 @@ Counters RunGroup::read() const {
       count(keyed_number(cpu_stat, "nr_throttled"), throttled_us ? "cgroup-v2:cpu.stat" : "cgroup-v1:cpu.stat");
   read_memory(c);
   read_pids(c);
-  if (io_stat_) {  // empty until a device was used
-    const std::string io = read_again(io_stat_.get());
-    c.io_read_bytes = count(sum_io(io, "rbytes="), "cgroup-v2:io.stat");
-    c.io_write_bytes = count(sum_io(io, "wbytes="), "cgroup-v2:io.stat");
-  }
+  read_io(c);
+  read_pressure(c);
+  leave_out_before(c);
+  return c;
+}
+
+void RunGroup::read_io(Counters& c) const {
+  if (!io_stat_) return;
+  const std::string io = read_again(io_stat_.get());  // empty until a device was used
+  c.io_read_bytes = count(sum_io(io, "rbytes="), "cgroup-v2:io.stat");
+  c.io_write_bytes = count(sum_io(io, "wbytes="), "cgroup-v2:io.stat");
+}
+
+void RunGroup::read_pressure(Counters& c) const {
   c.pressure_cpu_ms = scaled(some_total(read_again(cpu_pressure_.get())), kUsPerMs, "cgroup-v2:cpu.pressure");
   c.pressure_memory_ms = scaled(some_total(read_again(memory_pressure_.get())), kUsPerMs, "cgroup-v2:memory.pressure");
   c.pressure_io_ms = scaled(some_total(read_again(io_pressure_.get())), kUsPerMs, "cgroup-v2:io.pressure");
-  return c;
+}
+
+void RunGroup::count_from_here(double cpu_ms) {
+  before_.cpu_ms = cpu_ms;
+  if (!leaf_) return;  // v1 groups are joined when the sandbox is built
+  Counters c;
+  read_io(c);
+  read_pressure(c);
+  before_.io_read_bytes = c.io_read_bytes.value.value_or(0);
+  before_.io_write_bytes = c.io_write_bytes.value.value_or(0);
+  before_.pressure_cpu_ms = c.pressure_cpu_ms.value.value_or(0);
+  before_.pressure_memory_ms = c.pressure_memory_ms.value.value_or(0);
+  before_.pressure_io_ms = c.pressure_io_ms.value.value_or(0);
+  const auto throttled_us = keyed_number(read_again(cpu_stat_.get()), "throttled_usec");
+  before_.throttled_ms = static_cast<double>(throttled_us.value_or(0)) / kUsPerMs;
+}
+
+void RunGroup::leave_out_before(Counters& c) const {
+  lessen(c.cpu_ms, before_.cpu_ms);
+  if (c.cpu_ms.value && c.user_ms.value && c.system_ms.value) {  // building the sandbox is nothing but system calls
+    c.user_ms.value = std::min(*c.user_ms.value, *c.cpu_ms.value);
+    c.system_ms.value = *c.cpu_ms.value - *c.user_ms.value;
+  }
+  lessen(c.throttled_ms, before_.throttled_ms);
+  lessen(c.pressure_cpu_ms, before_.pressure_cpu_ms);
+  lessen(c.pressure_memory_ms, before_.pressure_memory_ms);
+  lessen(c.pressure_io_ms, before_.pressure_io_ms);
+  lessen(c.io_read_bytes, before_.io_read_bytes);
+  lessen(c.io_write_bytes, before_.io_write_bytes);
 }
 
 void RunGroup::read_memory(Counters& c) const {
@@ -174,8 +216,9 @@ void RunGroup::sample() {
 }
 
 std::uint64_t RunGroup::cpu_usage_us() const {
-  if (cpu_v2_) return keyed_number(read_again(cpu_stat_.get()), "usage_usec").value_or(0);
-  return parse_number(read_again(cpu_usage_.get())).value_or(0) / 1000;
+  const std::uint64_t all = cpu_v2_ ? keyed_number(read_again(cpu_stat_.get()), "usage_usec").value_or(0)
+                                    : parse_number(read_again(cpu_usage_.get())).value_or(0) / 1000;
+  return all - std::min(all, static_cast<std::uint64_t>(before_.cpu_ms * kUsPerMs));
 }
 
 std::uint64_t RunGroup::oom_kill_count() const {

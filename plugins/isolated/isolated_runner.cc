@@ -51,7 +51,7 @@ Result<Execution> run_it(const ExecutionRequest& r, const LaunchPlan& p, Host& h
   auto launched = Sandbox::launch(r, p, g, {std::move(out->write), std::move(err->write)});
   if (!launched) return fail(launched.error());
   Sandbox& sandbox = **launched;
-  const supervise::RunFacts facts{r, g, kHelpers, sandbox.setup_cpu_ms(), p.receipts, begin, sandbox.started_ns()};
+  const supervise::RunFacts facts{r, g, kHelpers, p.receipts, begin, sandbox.started_ns()};
   Execution x;
   std::int64_t end = supervise::now_ns();
   if (const auto& failed = sandbox.not_started()) {

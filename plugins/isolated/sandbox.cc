@@ -246,7 +246,8 @@ Status Sandbox::wait_until_started() {
   if (report.kind != ReportKind::started) return fail(explain(report));
   started_ns_ = report.time_ns;
   notifying_ = report.notifying != 0;
-  setup_cpu_ms_ = report.setup_cpu_ns >= 0 ? static_cast<double>(report.setup_cpu_ns) / 1e6 : 0;
+  if (group_ != nullptr)
+    group_->count_from_here(static_cast<double>(std::max<std::int64_t>(0, report.setup_cpu_ns)) / 1e6);
   if (listener) denials_.listen(std::move(listener));
   return {};
 }

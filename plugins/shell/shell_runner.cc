@@ -267,7 +267,7 @@ Result<Execution> run_it(const Plan& plan, const Detail& d, Host& host) {
   in_fd->reset();
   out_fd->reset();
   err_fd->reset();
-  const supervise::RunFacts facts{r, group ? &*group : nullptr, 0, 0, d.receipts, begin, started};
+  const supervise::RunFacts facts{r, group ? &*group : nullptr, 0, d.receipts, begin, started};
   if (const Stage s = spawn.failed_stage(); s != Stage::none) {
     (void)sys::reap(*child);
     if (s != Stage::exec) return fail_errno(ErrorCode::setup_failed, stage_text(s), spawn.error());

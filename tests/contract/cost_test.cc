@@ -26,17 +26,18 @@ double memory_tolerance(double bytes) {
   return 1.5 * kMiB + bytes / 32 + 64 * 4096 * static_cast<double>(sysconf(_SC_NPROCESSORS_CONF));
 }
 
-/// The probe burns by the same clock that the kernel charges, but starting and ending processes costs, too.
+/// The probe burns by the same clock that the kernel charges, but starting and ending processes costs, too. What an
+/// emulated machine is kept from doing by its host counts as its own use.
 void expect_cpu(const Finished& f, const char* key, double ms) {
   ASSERT_TRUE(f.figure(key)) << f.describe();
   EXPECT_GE(*f.figure(key), ms * 0.98) << f.describe();
-  EXPECT_LE(*f.figure(key), ms * 1.1 + static_cast<double>(patiently(std::chrono::milliseconds(30)).count()))
+  EXPECT_LE(*f.figure(key), ms * 1.1 + static_cast<double>(patiently(std::chrono::milliseconds(80)).count()))
       << f.describe();
 }
 
-void expect_memory(const Finished& f, const char* key, double bytes) {
+void expect_memory(const Finished& f, const char* key, double bytes, double more = 0) {
   ASSERT_TRUE(f.figure(key)) << key << f.describe();
-  EXPECT_NEAR(*f.figure(key), bytes, memory_tolerance(bytes)) << key << f.describe();
+  EXPECT_NEAR(*f.figure(key), bytes, memory_tolerance(bytes) + more) << key << f.describe();
 }
 
 class Cost : public Contract {
@@ -155,7 +156,8 @@ TEST_P(Cost, EachKindOfMemoryIsCountedAndToldApart) {
     SCOPED_TRACE(kind);
     const Finished f = cancelled_when_spent({"hold", kind, std::to_string(kHeld)});
     expect_ended(f, "cancelled", 143);
-    expect_memory(f, "peakMemoryBytes", kHeld * kMiB);
+    // A file being written has more in the kernel than its pages: requests on their way, block maps.
+    expect_memory(f, "peakMemoryBytes", kHeld * kMiB, std::string_view(kind) == "written" ? 0.1 * kHeld * kMiB : 0);
     for (const char* one : parts) expect_memory(f, one, std::string_view(one) == part ? kHeld * kMiB : 0);
     std::filesystem::remove(scene().in_workspace("ready"));
   }
@@ -236,10 +238,12 @@ TEST_P(Cost, ARunWhoseProcess1OthersKillIsAccountedInFull) {
 }
 
 TEST_P(Cost, ARunThatItsTimeLimitEndsIsAccountedInFull) {
-  // The limit is in CPU time, so that a busy machine reaches it no earlier.
-  const Finished f = run({"--cpu-time", "300ms"}, {"spend", "32", "60000"});
+  // The limit is in CPU time, so that a busy machine reaches it no earlier; an emulated one takes longer to touch 32
+  // MiB.
+  const auto limit = patiently(std::chrono::milliseconds(300)).count();
+  const Finished f = run({"--cpu-time", std::to_string(limit) + "ms"}, {"spend", "32", "60000"});
   expect_ended(f, "cpu-time-limit", 137);
-  expect_cpu(f, "cpuMs", 300);
+  expect_cpu(f, "cpuMs", static_cast<double>(limit));
   expect_memory(f, "peakMemoryBytes", 32 * kMiB);
   expect_memory(f, "peakAnonymousBytes", 32 * kMiB);
 }
