@@ -118,12 +118,23 @@ struct Counter {
   std::string_view source;
 };
 
+/// What charged memory is made of at one moment, as memory.stat tells it. Empty: this kernel does not tell that part.
+struct MemoryParts {
+  std::optional<std::uint64_t> anonymous;
+  std::optional<std::uint64_t> shared;      ///< tmpfs, System V and POSIX shared memory, memfd
+  std::optional<std::uint64_t> file_cache;  ///< of files that lie on a disk
+  std::optional<std::uint64_t> kernel;      ///< page tables, stacks, slabs; v2 from 5.18 on
+};
+
 struct Counters {
   Counter<double> cpu_ms, user_ms, system_ms;
   Counter<std::uint64_t> peak_memory_bytes, current_memory_bytes;
   Counter<std::uint64_t> current_tasks;
   Counter<std::uint64_t> peak_tasks;  ///< threads included, our own helpers too
-  Counter<double> throttled_ms;       ///< summed over CPUs
+  MemoryParts memory_now;             ///< at the last `sample()`; empty if there was none
+  MemoryParts memory_most;            ///< the largest of each part over all `sample()`s
+  std::string_view memory_parts_source;
+  Counter<double> throttled_ms;  ///< summed over CPUs
   Counter<std::uint64_t> nr_throttled;
   Counter<std::uint64_t> oom_kills;         ///< processes killed by the kernel because of this group's limit
   Counter<std::uint64_t> memory_max_hits;   ///< times the limit was met (reclaim counts too); v2 only
@@ -171,9 +182,13 @@ class RunGroup {
   [[nodiscard]] std::vector<Survivor> members(std::size_t max) const;
   [[nodiscard]] std::uint64_t population() const;
 
+  /// Called when the command has been executed: what the groups had counted before belongs to building the sandbox, and
+  /// is left out of every reading. `cpu_ms`: what that used of the processor in the groups. On v1 it is done outside.
+  void count_from_here(double cpu_ms);
   /// All figures. Best after the groups are empty, and before `remove()`.
   [[nodiscard]] Counters read() const;
-  /// Keeps the maximum of the current use on kernels without peak files; does nothing elsewhere. Call it when polling.
+  /// Looks at what is only known while processes are there: the parts of the memory, and on kernels without peak files
+  /// the current use. `read()` tells the largest that was seen. Costs some 10 us.
   void sample();
   [[nodiscard]] std::uint64_t cpu_usage_us() const;       ///< 0 if it cannot be measured
   [[nodiscard]] std::uint64_t waited_for_cpu_us() const;  ///< see members.h
@@ -203,15 +218,26 @@ class RunGroup {
   void stop_forks();
   void read_memory(Counters& counters) const;
   void read_pids(Counters& counters) const;
+  void read_io(Counters& counters) const;
+  void read_pressure(Counters& counters) const;
+  void leave_out_before(Counters& counters) const;
+  void sample_memory_parts();
 
   std::vector<Directory> directories_;
   std::vector<LimitReceipt> receipts_;
   sys::UniqueFd leaf_, leaf_procs_, populated_, kill_;
   // Kept open for the readings: a pread each, no path walk.
+  sys::UniqueFd memory_stat_;  // opened by the first sample: a short run does without
   sys::UniqueFd cpu_usage_, cpu_user_, cpu_system_, cpu_stat_, memory_peak_, memory_current_, memory_events_;
   sys::UniqueFd pids_peak_, pids_current_, pids_events_, io_stat_, cpu_pressure_, memory_pressure_, io_pressure_;
   bool cpu_v2_{false}, memory_v2_{false}, pids_v2_{false}, wakes_on_memory_{false};
+  struct Before {  // what building the sandbox has used
+    double cpu_ms{0}, throttled_ms{0}, pressure_cpu_ms{0}, pressure_memory_ms{0}, pressure_io_ms{0};
+    std::uint64_t io_read_bytes{0}, io_write_bytes{0};
+  };
+  Before before_;
   std::uint64_t sampled_memory_{0}, sampled_tasks_{0};
+  MemoryParts memory_now_, memory_most_;
   std::optional<std::uint64_t> pids_hits_before_kill_;
 };
 

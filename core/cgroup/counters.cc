@@ -47,6 +47,33 @@ void split_v1(Counters& c, std::optional<std::uint64_t> user, std::optional<std:
   c.system_ms = {*c.cpu_ms.value - *c.user_ms.value, "cgroup-v1:cpuacct.usage split as usage_user, usage_sys"};
 }
 
+template <class T>
+void lessen(Counter<T>& counter, T by) {
+  if (counter.value) counter.value = *counter.value - std::min(*counter.value, by);
+}
+
+// v1 has the kinds on their own. On v2 `file` includes `shmem`, on v1 `total_cache` does.
+MemoryParts parse_parts(std::string_view text, bool v2) {
+  MemoryParts p;
+  p.anonymous = keyed_number(text, v2 ? "anon" : "total_rss");
+  p.shared = keyed_number(text, v2 ? "shmem" : "total_shmem");
+  p.kernel = v2 ? keyed_number(text, "kernel") : std::nullopt;
+  const auto cache = keyed_number(text, v2 ? "file" : "total_cache");
+  if (cache && p.shared) p.file_cache = *cache - std::min(*cache, *p.shared);
+  return p;
+}
+
+void keep_larger(std::optional<std::uint64_t>& most, std::optional<std::uint64_t> now) {
+  if (now) most = std::max(most.value_or(0), *now);
+}
+
+void add_parts(ResourceUsage& usage, const MemoryParts& most, std::string_view source) {
+  add(usage, Figure::peak_anonymous_bytes, count(most.anonymous, source));
+  add(usage, Figure::peak_shared_bytes, count(most.shared, source));
+  add(usage, Figure::peak_file_cache_bytes, count(most.file_cache, source));
+  add(usage, Figure::peak_kernel_bytes, count(most.kernel, source));
+}
+
 }  // namespace
 
 void Counters::add_to(ResourceUsage& usage) const {
@@ -54,6 +81,7 @@ void Counters::add_to(ResourceUsage& usage) const {
   add(usage, Figure::user_ms, user_ms);
   add(usage, Figure::system_ms, system_ms);
   add(usage, Figure::peak_memory_bytes, peak_memory_bytes);
+  add_parts(usage, memory_most, memory_parts_source);
   add(usage, Figure::peak_processes, peak_tasks);
   add(usage, Figure::io_read_bytes, io_read_bytes);
   add(usage, Figure::io_write_bytes, io_write_bytes);
@@ -87,15 +115,52 @@ Counters RunGroup::read() const {
       count(keyed_number(cpu_stat, "nr_throttled"), throttled_us ? "cgroup-v2:cpu.stat" : "cgroup-v1:cpu.stat");
   read_memory(c);
   read_pids(c);
-  if (io_stat_) {  // empty until a device was used
-    const std::string io = read_again(io_stat_.get());
-    c.io_read_bytes = count(sum_io(io, "rbytes="), "cgroup-v2:io.stat");
-    c.io_write_bytes = count(sum_io(io, "wbytes="), "cgroup-v2:io.stat");
-  }
+  read_io(c);
+  read_pressure(c);
+  leave_out_before(c);
+  return c;
+}
+
+void RunGroup::read_io(Counters& c) const {
+  if (!io_stat_) return;
+  const std::string io = read_again(io_stat_.get());  // empty until a device was used
+  c.io_read_bytes = count(sum_io(io, "rbytes="), "cgroup-v2:io.stat");
+  c.io_write_bytes = count(sum_io(io, "wbytes="), "cgroup-v2:io.stat");
+}
+
+void RunGroup::read_pressure(Counters& c) const {
   c.pressure_cpu_ms = scaled(some_total(read_again(cpu_pressure_.get())), kUsPerMs, "cgroup-v2:cpu.pressure");
   c.pressure_memory_ms = scaled(some_total(read_again(memory_pressure_.get())), kUsPerMs, "cgroup-v2:memory.pressure");
   c.pressure_io_ms = scaled(some_total(read_again(io_pressure_.get())), kUsPerMs, "cgroup-v2:io.pressure");
-  return c;
+}
+
+void RunGroup::count_from_here(double cpu_ms) {
+  before_.cpu_ms = cpu_ms;
+  if (!leaf_) return;  // v1 groups are joined when the sandbox is built
+  Counters c;
+  read_io(c);
+  read_pressure(c);
+  before_.io_read_bytes = c.io_read_bytes.value.value_or(0);
+  before_.io_write_bytes = c.io_write_bytes.value.value_or(0);
+  before_.pressure_cpu_ms = c.pressure_cpu_ms.value.value_or(0);
+  before_.pressure_memory_ms = c.pressure_memory_ms.value.value_or(0);
+  before_.pressure_io_ms = c.pressure_io_ms.value.value_or(0);
+  const auto throttled_us = keyed_number(read_again(cpu_stat_.get()), "throttled_usec");
+  before_.throttled_ms = static_cast<double>(throttled_us.value_or(0)) / kUsPerMs;
+}
+
+void RunGroup::leave_out_before(Counters& c) const {
+  lessen(c.cpu_ms, before_.cpu_ms);
+  if (c.cpu_ms.value && c.user_ms.value && c.system_ms.value) {  // building the sandbox is nothing but system calls
+    c.user_ms.value = std::min(*c.user_ms.value, *c.cpu_ms.value);
+    c.system_ms.value = *c.cpu_ms.value - *c.user_ms.value;
+  }
+  lessen(c.throttled_ms, before_.throttled_ms);
+  lessen(c.pressure_cpu_ms, before_.pressure_cpu_ms);
+  lessen(c.pressure_memory_ms, before_.pressure_memory_ms);
+  lessen(c.pressure_io_ms, before_.pressure_io_ms);
+  lessen(c.io_read_bytes, before_.io_read_bytes);
+  lessen(c.io_write_bytes, before_.io_write_bytes);
 }
 
 void RunGroup::read_memory(Counters& c) const {
@@ -104,6 +169,9 @@ void RunGroup::read_memory(Counters& c) const {
       count(keyed_number(events, "oom_kill"), memory_v2_ ? "cgroup-v2:memory.events" : "cgroup-v1:memory.oom_control");
   if (memory_v2_) c.memory_max_hits = count(keyed_number(events, "max"), "cgroup-v2:memory.events");
   if (memory_v2_) c.memory_high_hits = count(keyed_number(events, "high"), "cgroup-v2:memory.events");
+  c.memory_now = memory_now_;
+  c.memory_most = memory_most_;
+  c.memory_parts_source = memory_v2_ ? "cgroup-v2:memory.stat (sampled)" : "cgroup-v1:memory.stat (sampled)";
   const auto current = parse_number(read_again(memory_current_.get()));
   c.current_memory_bytes = count(current, memory_v2_ ? "cgroup-v2:memory.current" : "cgroup-v1:memory.usage_in_bytes");
   if (memory_peak_) {
@@ -130,7 +198,19 @@ void RunGroup::read_pids(Counters& c) const {
   }
 }
 
+void RunGroup::sample_memory_parts() {
+  const auto* directory = directory_of(Controller::memory);
+  if (directory == nullptr) return;
+  if (!memory_stat_) memory_stat_ = open_reading(directory->fd.get(), "memory.stat");
+  memory_now_ = parse_parts(read_again(memory_stat_.get()), memory_v2_);
+  keep_larger(memory_most_.anonymous, memory_now_.anonymous);
+  keep_larger(memory_most_.shared, memory_now_.shared);
+  keep_larger(memory_most_.file_cache, memory_now_.file_cache);
+  keep_larger(memory_most_.kernel, memory_now_.kernel);
+}
+
 void RunGroup::sample() {
+  sample_memory_parts();
   if (!memory_peak_) {
     sampled_memory_ = std::max(sampled_memory_, parse_number(read_again(memory_current_.get())).value_or(0));
   }
@@ -138,8 +218,9 @@ void RunGroup::sample() {
 }
 
 std::uint64_t RunGroup::cpu_usage_us() const {
-  if (cpu_v2_) return keyed_number(read_again(cpu_stat_.get()), "usage_usec").value_or(0);
-  return parse_number(read_again(cpu_usage_.get())).value_or(0) / 1000;
+  const std::uint64_t all = cpu_v2_ ? keyed_number(read_again(cpu_stat_.get()), "usage_usec").value_or(0)
+                                    : parse_number(read_again(cpu_usage_.get())).value_or(0) / 1000;
+  return all - std::min(all, static_cast<std::uint64_t>(before_.cpu_ms * kUsPerMs));
 }
 
 std::uint64_t RunGroup::oom_kill_count() const {

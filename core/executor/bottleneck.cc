@@ -55,9 +55,19 @@ void consider_memory(std::optional<Candidate>& worst, const Execution& x, double
   }
 }
 
-void consider_nearness(std::optional<Candidate>& worst, const Execution& x, Figure figure, Limit limit,
+/// Page cache fills what there is and is given back when it is needed: being full of it holds nobody up. Without the
+/// parts (a short run, a runner that does not tell) the peak itself.
+std::optional<double> memory_in_need(const ResourceUsage& usage) {
+  const auto peak = usage.get(Figure::peak_memory_bytes);
+  const auto cache = usage.get(Figure::peak_file_cache_bytes);
+  if (!peak || !cache) return peak;
+  const double kept =
+      usage.get(Figure::peak_anonymous_bytes).value_or(0) + usage.get(Figure::peak_shared_bytes).value_or(0);
+  return std::clamp(kept, std::max(0.0, *peak - *cache), *peak);
+}
+
+void consider_nearness(std::optional<Candidate>& worst, const Execution& x, std::optional<double> peak, Limit limit,
                        const char* what) {
-  const auto peak = x.usage.get(figure);
   const auto most = limit_in_force(x, limit);
   if (!peak || !most || *most == 0) return;
   const double left = std::max(0.0, 100 - *peak / static_cast<double>(*most) * 100);
@@ -74,8 +84,8 @@ std::string bottleneck_of(const Execution& x) {
   consider_memory(worst, x, duration);
   consider_waiting(worst, x, Figure::pressure_io_ms, duration, "waited for input and output ", " of its run time");
   consider_waiting(worst, x, Figure::pressure_cpu_ms, duration, "waited for a processor ", " of its run time");
-  consider_nearness(worst, x, Figure::peak_memory_bytes, Limit::memory, "memory");
-  consider_nearness(worst, x, Figure::peak_processes, Limit::processes, "process");
+  consider_nearness(worst, x, memory_in_need(x.usage), Limit::memory, "memory");
+  consider_nearness(worst, x, x.usage.get(Figure::peak_processes), Limit::processes, "process");
   return worst ? worst->text : "";
 }
 

@@ -22,19 +22,14 @@ void add_limits(const RunFacts& f, Execution& x) {
   x.cgroup = f.group != nullptr ? std::string(cgroup::name(f.group->version())) : "none";
 }
 
-void lessen(ResourceUsage& usage, Figure figure, double by) {
-  auto& value = usage.values[static_cast<std::size_t>(figure)];
-  if (value) *value = std::max(0.0, *value - by);
-}
-
-/// Takes out what building the sandbox used before the command was executed: all of it system calls.
-void lessen_cpu(ResourceUsage& usage, double by) {
-  if (by <= 0) return;
-  lessen(usage, Figure::cpu_ms, by);
-  const double total = usage.get(Figure::cpu_ms).value_or(0);
-  const double user = std::min(usage.get(Figure::user_ms).value_or(0), total);
-  if (usage.get(Figure::user_ms)) usage.values[static_cast<std::size_t>(Figure::user_ms)] = user;
-  if (usage.get(Figure::system_ms)) usage.values[static_cast<std::size_t>(Figure::system_ms)] = total - user;
+/// Where the kernel keeps no peak and no sample met the command there is nothing to tell: one process there was.
+void leave_out_helpers(ResourceUsage& usage, unsigned helpers) {
+  auto& peak = usage.values[static_cast<std::size_t>(Figure::peak_processes)];
+  if (peak && *peak > helpers) {
+    *peak -= helpers;
+  } else {
+    peak.reset();
+  }
 }
 
 }  // namespace
@@ -44,8 +39,7 @@ Execution finish(const RunFacts& f, const Observation& seen) {
   cgroup::Counters counters;
   if (f.group != nullptr) counters = f.group->read();
   counters.add_to(x.usage);
-  lessen(x.usage, Figure::peak_processes, f.helpers);
-  lessen_cpu(x.usage, f.helpers_cpu_ms);
+  leave_out_helpers(x.usage, f.helpers);
   add_limits(f, x);
   x.last_processes = seen.last_processes;
   x.termination = judge(seen, counters, f.request);

@@ -16,7 +16,6 @@ struct RunFacts {
   const ExecutionRequest& request;
   const cgroup::RunGroup* group{nullptr};      ///< empty of processes by now; null: there was none
   unsigned helpers{0};                         ///< processes of ours in the group
-  double helpers_cpu_ms{0};                    ///< what the group had used before the command was executed
   std::span<const LimitReceipt> other_limits;  ///< of what is not held by the group
   std::int64_t begin_ns{0}, started_ns{0};     ///< when we began, when the command was executed
 };

@@ -25,6 +25,8 @@ constexpr std::int64_t kNever = INT64_MAX;
 constexpr std::int64_t kCpuTick = 5 * kMs;       // a CPU limit of 1 s is told within 1 %
 constexpr std::int64_t kMemoryTick = 20 * kMs;   // only where the kernel does not wake us
 constexpr std::int64_t kDiskTick = 150 * kMs;    // held bombs of 2.5 GiB/s in tests
+constexpr std::int64_t kFirstLook = 10 * kMs;    // what is shorter pays nothing for being looked at
+constexpr std::int64_t kLookTick = 150 * kMs;    // 10 us each: 0.01 % of a processor
 constexpr std::int64_t kIdleGrace = 2000 * kMs;  // loading a runtime is not idling
 constexpr std::int64_t kKillPatience = 10'000 * kMs;
 constexpr std::size_t kBuffer = 256 * 1024;
@@ -83,6 +85,7 @@ class Loop {
     }
     if (watches_disk(request)) disk_tick_ = started + kDiskTick;
     if (request.timeline_ms != 0) sample_tick_ = started;
+    look_tick_ = started + kFirstLook;
   }
 
   Observation run() {
@@ -100,6 +103,7 @@ class Loop {
         check_disk(now);
         check_memory(now);
         check_notice();
+        look(now);
         sample(now);
         escalate(now);
         if (kill_time_ != 0 && now - kill_time_ > kKillPatience) break;
@@ -107,7 +111,8 @@ class Loop {
     }
     seen_.end_ns = seen_.ended ? seen_.ended->time_ns : now_ns();
     if (seen_.ended) check_disk_at_end();
-    if (sample_tick_ != kNever) sample(sample_tick_ = now_ns());  // the last word
+    if (look_tick_ > started_ + kFirstLook) look(look_tick_ = now_ns());  // what the command leaves is still charged
+    if (sample_tick_ != kNever) sample(sample_tick_ = now_ns());          // the last word
     target_.kill();
     drain();
     return std::move(seen_);
@@ -129,8 +134,8 @@ class Loop {
                                            static_cast<short>(i == kMemory ? POLLPRI : POLLIN), 0};
     }
     const std::int64_t until =
-        std::min({wall_, holding ? notice_at_ : kNever, idle_tick_, cpu_tick_, memory_tick_, disk_tick_, sample_tick_,
-                  kill_at_, kill_time_ != 0 ? kill_time_ + kKillPatience : kNever});
+        std::min({wall_, holding ? notice_at_ : kNever, idle_tick_, cpu_tick_, memory_tick_, disk_tick_, look_tick_,
+                  sample_tick_, kill_at_, kill_time_ != 0 ? kill_time_ + kKillPatience : kNever});
     const std::int64_t left = std::max<std::int64_t>(0, until == kNever ? kNever : until - now_ns());
     const timespec timeout{left / 1'000'000'000, left % 1'000'000'000};
     if (::ppoll(fds_.data(), fds_.size(), until == kNever ? nullptr : &timeout, nullptr) <= 0) {
@@ -301,8 +306,15 @@ class Loop {
     if (set_cause(Reason::memory_limit, "")) kill_now();  // the verdict reads the counters and says the rest
   }
 
+  /// Often at first and rarely later, so that short runs are seen and long ones are left alone.
+  void look(std::int64_t now) {
+    if (now < look_tick_) return;
+    look_tick_ = target_.sample() ? now + std::clamp(now - started_, kFirstLook, kLookTick) : kNever;
+  }
+
   void sample(std::int64_t now) {
     if (now < sample_tick_) return;
+    (void)target_.sample();
     sample_tick_ = now + static_cast<std::int64_t>(request_.timeline_ms) * kMs;
     const auto counters = target_.counters();
     if (!counters) {
@@ -328,6 +340,7 @@ class Loop {
     if (seen_.cause) return false;
     seen_.cause = r;
     seen_.detail = std::move(detail);
+    if (!seen_.ended) (void)target_.sample();
     if (r != Reason::cancelled && !seen_.ended) seen_.last_processes = target_.last_words();
     return true;
   }
@@ -375,7 +388,7 @@ class Loop {
   std::int64_t started_;
   std::int64_t active_;  // the last sign of life
   std::int64_t wall_{kNever}, cpu_tick_{kNever}, memory_tick_{kNever}, disk_tick_{kNever}, idle_tick_{kNever},
-      sample_tick_{kNever};
+      look_tick_{kNever}, sample_tick_{kNever};
   std::int64_t idle_step_{0}, idle_checked_{0};
   std::int64_t kill_at_{kNever};
   std::int64_t kill_time_{0};

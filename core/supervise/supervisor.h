@@ -51,6 +51,8 @@ class Target {
   [[nodiscard]] virtual std::uint64_t oom_kills() { return 0; }
   /// The processes of the run, called once when a limit is about to end it.
   [[nodiscard]] virtual std::vector<LastProcess> last_words() { return {}; }
+  /// Looks at what is only known while processes are there. False: nothing here is known that way.
+  [[nodiscard]] virtual bool sample() { return false; }
   /// Everything that is counted, as it stands; empty without control groups.
   [[nodiscard]] virtual std::optional<cgroup::Counters> counters() { return std::nullopt; }
 };

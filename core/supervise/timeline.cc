@@ -25,6 +25,9 @@ std::string timeline_line(double ms, const cgroup::Counters& c, std::uint64_t he
   add(line, "ms", std::optional<double>(ms));
   add(line, "cpuMs", c.cpu_ms.value);
   add(line, "memoryBytes", c.current_memory_bytes.value);
+  add(line, "anonymousBytes", c.memory_now.anonymous);
+  add(line, "sharedBytes", c.memory_now.shared);
+  add(line, "fileCacheBytes", c.memory_now.file_cache);
   std::optional<std::uint64_t> tasks = c.current_tasks.value;
   if (tasks) *tasks -= std::min(*tasks, helpers);
   add(line, "processes", tasks);

@@ -34,9 +34,9 @@ inline constexpr std::size_t kReasonCount = 15;
 
 /// Wire names, indexed by Reason.
 inline constexpr std::array<std::string_view, kReasonCount> kReasonNames{
-    "cancelled",      "output-limit", "wall-time-limit", "idle-limit",         "cpu-time-limit",
-    "disk-limit",     "memory-limit", "syscall-denied",  "process-limit",      "host-out-of-memory",
-    "signaled",       "exited",       "output-missing",  "not-started",        "setup-failed"};
+    "cancelled",  "output-limit", "wall-time-limit", "idle-limit",    "cpu-time-limit",
+    "disk-limit", "memory-limit", "syscall-denied",  "process-limit", "host-out-of-memory",
+    "signaled",   "exited",       "output-missing",  "not-started",   "setup-failed"};
 [[nodiscard]] constexpr std::string_view name(Reason r) { return kReasonNames[static_cast<std::size_t>(r)]; }
 
 /// One thing that was read and supports the verdict, e.g. {"memory.events", "oom_kill", 1}.
@@ -77,14 +77,24 @@ enum class Figure : std::uint32_t {
   pressure_io_ms,
   setup_ms,
   teardown_ms,
-  memory_high_hits,  ///< times the tree was slowed because it was above its soft limit; v2 only
+  memory_high_hits,       ///< times the tree was slowed because it was above its soft limit; v2 only
+  peak_anonymous_bytes,   ///< what peak_memory_bytes is made of: the largest of each kind that was seen while sampling
+  peak_shared_bytes,      ///< tmpfs, shared memory, memfd: not to be taken back without swap either
+  peak_file_cache_bytes,  ///< pages of files on disks, which the kernel can take back
+  peak_kernel_bytes,
 };
-inline constexpr std::size_t kFigureCount = 17;
-inline constexpr std::array<std::string_view, kFigureCount> kFigureNames{
-    "durationMs",   "cpuMs",       "userMs",      "systemMs", "peakMemoryBytes",  "peakProcesses",
-    "ioReadBytes",  "ioWriteBytes", "throttledMs", "oomKills", "processLimitHits", "pressureCpuMs",
-    "pressureMemoryMs", "pressureIoMs", "setupMs", "teardownMs",
-    "memoryHighHits"};
+inline constexpr std::size_t kFigureCount = 21;
+inline constexpr std::array<std::string_view, kFigureCount> kFigureNames{"durationMs",       "cpuMs",
+                                                                         "userMs",           "systemMs",
+                                                                         "peakMemoryBytes",  "peakProcesses",
+                                                                         "ioReadBytes",      "ioWriteBytes",
+                                                                         "throttledMs",      "oomKills",
+                                                                         "processLimitHits", "pressureCpuMs",
+                                                                         "pressureMemoryMs", "pressureIoMs",
+                                                                         "setupMs",          "teardownMs",
+                                                                         "memoryHighHits",   "peakAnonymousBytes",
+                                                                         "peakSharedBytes",  "peakFileCacheBytes",
+                                                                         "peakKernelBytes"};
 [[nodiscard]] constexpr std::string_view name(Figure f) { return kFigureNames[static_cast<std::size_t>(f)]; }
 
 /// Each figure is absent when it could not be measured, never 0. Unit: that of the name's ending.
@@ -142,9 +152,9 @@ struct Use {
   bool operator==(const Use&) const = default;
 };
 
-/// A process of the run as it was just before a limit ended the run. `command` is the start of its command line, at most
-/// 128 bytes, or its short name in brackets; `state` the kernel's letter; `wait_channel` the kernel function it slept in,
-/// empty if it did not or that may not be read.
+/// A process of the run as it was just before a limit ended the run. `command` is the start of its command line, at
+/// most 128 bytes, or its short name in brackets; `state` the kernel's letter; `wait_channel` the kernel function it
+/// slept in, empty if it did not or that may not be read.
 struct LastProcess {
   std::int64_t pid{0};
   std::int64_t parent{0};
@@ -162,11 +172,11 @@ struct Execution {
   std::vector<LimitReceipt> limits;
   std::vector<std::string> isolation;  ///< layers really in force: "user", "mount", …, "seccomp", "landlock"
   std::vector<Denial> denied;
-  std::vector<Survivor> survivors;     ///< at most 32 named
+  std::vector<Survivor> survivors;  ///< at most 32 named
   std::uint64_t survivor_count{0};
-  std::vector<std::string> notes;      ///< anything weaker than asked, explicitly allowed
-  std::string cgroup;                  ///< "v2", "v1", "mixed" or "none"
-  std::vector<Use> used;               ///< empty unless asked for
+  std::vector<std::string> notes;           ///< anything weaker than asked, explicitly allowed
+  std::string cgroup;                       ///< "v2", "v1", "mixed" or "none"
+  std::vector<Use> used;                    ///< empty unless asked for
   std::vector<LastProcess> last_processes;  ///< at most 64, the largest first; empty unless a limit ended the run
   bool operator==(const Execution&) const = default;
 };

@@ -59,7 +59,7 @@ Result<Execution> run_it(const ExecutionRequest& r, const LaunchPlan& p, Host& h
   auto disk = supervise::measure_before(r);
   if (!disk) return fail(disk.error());
   if (auto started = sandbox.start(g); !started) return fail(started.error());
-  const supervise::RunFacts facts{r, g, kHelpers, sandbox.setup_cpu_ms(), p.receipts, begin, sandbox.started_ns()};
+  const supervise::RunFacts facts{r, g, kHelpers, p.receipts, begin, sandbox.started_ns()};
   Execution x;
   std::int64_t end = supervise::now_ns();
   if (const auto& failed = sandbox.not_started()) {

@@ -266,7 +266,8 @@ Status Sandbox::wait_until_started() {
   if (report.kind != ReportKind::started) return fail(explain(report));
   started_ns_ = report.time_ns;
   notifying_ = report.notifying != 0;
-  setup_cpu_ms_ = report.setup_cpu_ns >= 0 ? static_cast<double>(report.setup_cpu_ns) / 1e6 : 0;
+  if (group_ != nullptr)
+    group_->count_from_here(static_cast<double>(std::max<std::int64_t>(0, report.setup_cpu_ns)) / 1e6);
   if (listener) denials_.listen(std::move(listener));
   return {};
 }
@@ -341,9 +342,12 @@ void Sandbox::kill() {
 }
 
 std::optional<std::uint64_t> Sandbox::cpu_us() {
-  if (group_ == nullptr) return std::nullopt;
-  group_->sample();
-  return group_->cpu_usage_us();
+  return group_ != nullptr ? std::optional(group_->cpu_usage_us()) : std::nullopt;
+}
+
+bool Sandbox::sample() {
+  if (group_ != nullptr) group_->sample();
+  return group_ != nullptr;
 }
 
 std::vector<LastProcess> Sandbox::last_words() {

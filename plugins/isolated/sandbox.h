@@ -53,6 +53,7 @@ class Sandbox final : public supervise::Target {
   void signal(int number) override;
   void kill() override;
   [[nodiscard]] std::optional<std::uint64_t> cpu_us() override;
+  [[nodiscard]] bool sample() override;
   [[nodiscard]] std::optional<cgroup::Counters> counters() override {
     return group_ != nullptr ? std::optional(group_->read()) : std::nullopt;
   }
@@ -64,8 +65,6 @@ class Sandbox final : public supervise::Target {
 
   [[nodiscard]] const std::optional<NotStarted>& not_started() const { return not_started_; }
   [[nodiscard]] std::int64_t started_ns() const { return started_ns_; }
-  /// CPU the group had used when the command was executed: building the sandbox, where init is in the group from birth.
-  [[nodiscard]] double setup_cpu_ms() const { return setup_cpu_ms_; }
   [[nodiscard]] bool counts_denials() const { return notifying_; }
   [[nodiscard]] std::vector<Denial> denials() { return denials_.take(); }
   [[nodiscard]] std::vector<Use> used() {
@@ -105,7 +104,6 @@ class Sandbox final : public supervise::Target {
   sys::UniqueFd control_;
   bool gone_{false}, ended_{false}, others_{false}, notifying_{false};
   std::int64_t started_ns_{0};
-  double setup_cpu_ms_{0};
   std::optional<NotStarted> not_started_;
   std::vector<Survivor> survivors_;
   std::uint64_t survivor_count_{0};

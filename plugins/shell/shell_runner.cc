@@ -128,9 +128,11 @@ class ShellTarget final : public supervise::Target {
     empty_ = group_->kill() && reaped_;  // nothing can be born in it any more
   }
   [[nodiscard]] std::optional<std::uint64_t> cpu_us() override {
-    if (group_ == nullptr) return std::nullopt;
-    group_->sample();
-    return group_->cpu_usage_us();
+    return group_ != nullptr ? std::optional(group_->cpu_usage_us()) : std::nullopt;
+  }
+  [[nodiscard]] bool sample() override {
+    if (group_ != nullptr) group_->sample();
+    return group_ != nullptr;
   }
   [[nodiscard]] std::optional<cgroup::Counters> counters() override {
     return group_ != nullptr ? std::optional(group_->read()) : std::nullopt;
@@ -268,7 +270,7 @@ Result<Execution> run_it(const Plan& plan, const Detail& d, Host& host) {
   in_fd->reset();
   out_fd->reset();
   err_fd->reset();
-  const supervise::RunFacts facts{r, group ? &*group : nullptr, 0, 0, d.receipts, begin, started};
+  const supervise::RunFacts facts{r, group ? &*group : nullptr, 0, d.receipts, begin, started};
   if (const Stage s = spawn.failed_stage(); s != Stage::none) {
     (void)sys::reap(*child);
     if (s != Stage::exec) return fail_errno(ErrorCode::setup_failed, stage_text(s), spawn.error());

@@ -17,7 +17,7 @@ function(helios_black_box_test target)
   helios_test(${target} ${A_UNPARSED_ARGUMENTS} LIBS helios_test_support LABELS ${A_LABELS}
     ENVIRONMENT ${A_ENVIRONMENT})
   target_compile_definitions(${target} PRIVATE HELIOS_TEST_DATA="${CMAKE_SOURCE_DIR}/tests/data")
-  add_dependencies(${target} chunk_probe escape_probe argv_probe)
+  add_dependencies(${target} chunk_probe cost_probe escape_probe argv_probe)
   # What they drive: a build of one suite alone brings it along.
   foreach(driven helios-run helios-runner-shell helios-runner-isolated helios-runner-dry-run helios_policies)
     if(TARGET ${driven})

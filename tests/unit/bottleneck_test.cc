@@ -46,6 +46,20 @@ TEST(Bottleneck, NamesTheSoftLimitThatSlowedTheRun) {
   EXPECT_EQ(bottleneck_of(uncounted), "slowed at memoryHigh 12 times: raise memoryHigh");
 }
 
+TEST(Bottleneck, PageCacheUpToTheLimitHoldsNobodyUp) {
+  Execution x = lasting(1000);
+  x.limits = {{Limit::memory, 1000, 1000, "cgroup"}};
+  x.usage.set(Figure::peak_memory_bytes, 1000, "cgroup");
+  x.usage.set(Figure::peak_file_cache_bytes, 800, "cgroup");
+  x.usage.set(Figure::peak_anonymous_bytes, 150, "cgroup");
+  EXPECT_EQ(bottleneck_of(x), "");
+  x.usage.set(Figure::peak_shared_bytes, 800, "cgroup");
+  EXPECT_EQ(bottleneck_of(x), "5 % below the memory limit at its peak") << "the cache was given back for the rest";
+  x.usage.set(Figure::peak_shared_bytes, 0, "cgroup");
+  x.usage.set(Figure::peak_file_cache_bytes, 30, "cgroup");
+  EXPECT_EQ(bottleneck_of(x), "3 % below the memory limit at its peak") << "the samples missed what was not cache";
+}
+
 TEST(Bottleneck, TellsTheWorstOnly) {
   Execution x = lasting(1000);
   x.usage.set(Figure::throttled_ms, 200, "cgroup");

@@ -14,6 +14,14 @@ TEST(Timeline, ALineHasWhatWasMeasured) {
   EXPECT_EQ(timeline_line(1000, c, 1), "{\"ms\":1000.0,\"cpuMs\":812.1,\"memoryBytes\":4096,\"processes\":3}\n");
 }
 
+TEST(Timeline, ALineHasThePartsOfTheMemory) {
+  cgroup::Counters c;
+  c.current_memory_bytes.value = 7000;
+  c.memory_now = {4000, 2000, 1000, 0};
+  EXPECT_EQ(timeline_line(1, c, 0),
+            "{\"ms\":1.0,\"memoryBytes\":7000,\"anonymousBytes\":4000,\"sharedBytes\":2000,\"fileCacheBytes\":1000}\n");
+}
+
 TEST(Timeline, WhatIsNotMeasuredIsAbsentAndNotZero) { EXPECT_EQ(timeline_line(0.5, {}, 1), "{\"ms\":0.5}\n"); }
 
 TEST(Timeline, PressureIsAnObjectOfWhatTheKernelTells) {
