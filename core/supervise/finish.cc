@@ -48,13 +48,30 @@ Execution finish(const RunFacts& f, const Observation& seen) {
   return x;
 }
 
-Execution finish_not_started(const RunFacts& f, int exec_errno, std::string_view path) {
+namespace {
+
+Execution without_command(const RunFacts& f) {
   Execution x;
   add_limits(f, x);
+  x.usage.set(Figure::duration_ms, 0, "clock");
+  return x;
+}
+
+}  // namespace
+
+Execution finish_cancelled(const RunFacts& f, int signal) {
+  Execution x = without_command(f);
+  x.termination.reason = Reason::cancelled;
+  x.termination.cancel_signal = signal;
+  x.termination.detail = "cancelled while the sandbox was built";
+  return x;
+}
+
+Execution finish_not_started(const RunFacts& f, int exec_errno, std::string_view path) {
+  Execution x = without_command(f);
   x.termination.reason = Reason::not_started;
   x.termination.exit_code = not_started_code(exec_errno);
   x.termination.detail = not_started_detail(f.request.argv.front(), exec_errno, path);
-  x.usage.set(Figure::duration_ms, 0, "clock");
   return x;
 }
 

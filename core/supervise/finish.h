@@ -25,6 +25,9 @@ struct RunFacts {
 /// The receipts and the group's kind alone, for a command that could not be executed.
 [[nodiscard]] Execution finish_not_started(const RunFacts& facts, int exec_errno, std::string_view path);
 
+/// The same for a run that was cancelled while its surroundings were built.
+[[nodiscard]] Execution finish_cancelled(const RunFacts& facts, int signal);
+
 /// Removes the run's groups, clears what dead runners left, and notes how long ending took. `group` may be null.
 void conclude(Execution& execution, cgroup::RunGroup* group, const std::optional<cgroup::Placement>& placement,
               std::int64_t end_ns);

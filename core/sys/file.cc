@@ -1,7 +1,10 @@
 #include "core/sys/file.h"
 
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -19,6 +22,18 @@ Result<UniqueFd> open_at(int dir_fd, const std::string& path, int flags, unsigne
 
 Result<UniqueFd> open_file(const std::string& path, int flags, unsigned mode) {
   return open_at(AT_FDCWD, path, flags, mode);
+}
+
+Result<UniqueFd> open_real_directory(const std::string& path, int flags) {
+  open_how how{};
+  how.flags = static_cast<std::uint64_t>(flags | O_DIRECTORY | O_CLOEXEC);
+  how.resolve = RESOLVE_NO_SYMLINKS;
+  long fd;
+  do {
+    fd = ::syscall(SYS_openat2, AT_FDCWD, path.c_str(), &how, sizeof how);
+  } while (fd < 0 && (errno == EINTR || errno == EAGAIN));
+  if (fd < 0) return fail_errno(ErrorCode::io, "open " + path, errno);
+  return UniqueFd(static_cast<int>(fd));
 }
 
 Result<std::string> read_fd(int fd, std::size_t max_bytes) {

@@ -13,8 +13,8 @@ using raw::call;
 
 /// What building the sandbox takes, in our own new user namespace only. Ambient, because the program is executed as an
 /// id that is not mapped and so is not its root.
-constexpr unsigned kNeeded[] = {CAP_SYS_ADMIN, CAP_SETUID,       CAP_SETGID,       CAP_SETPCAP,
-                                CAP_NET_ADMIN, CAP_DAC_OVERRIDE, CAP_SYS_RESOURCE, CAP_SYS_CHROOT};
+constexpr unsigned kNeeded[] = {CAP_SYS_ADMIN, CAP_SETUID,       CAP_SETGID,      CAP_SETPCAP,
+                                CAP_NET_ADMIN, CAP_DAC_OVERRIDE, CAP_SYS_RESOURCE};
 
 long raise_ambient() {
   __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};

@@ -18,30 +18,6 @@
 namespace helios::isolated {
 namespace {
 
-Result<sys::UniqueFd> open_lock_file(const std::string& state_dir) {
-  if (::mkdir(state_dir.c_str(), 0755) != 0 && errno != EEXIST) {
-    return fail_errno(ErrorCode::io, "create the state directory " + state_dir, errno,
-                      "choose another with --state-dir");
-  }
-  auto dir = sys::open_file(state_dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-  if (!dir) return fail(dir.error());
-  struct stat st {};
-  if (::fstat(dir->get(), &st) != 0 || st.st_uid != 0 || (st.st_mode & 022) != 0) {
-    return fail(ErrorCode::io, "state directory " + state_dir + ": must belong to root and be writable by nobody else",
-                "chown root " + state_dir + " && chmod go-w " + state_dir);
-  }
-  return sys::open_at(dir->get(), "uids", O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
-}
-
-bool try_lock(int fd, std::uint64_t byte) {
-  struct flock lock {};
-  lock.l_type = F_WRLCK;
-  lock.l_whence = SEEK_SET;
-  lock.l_start = static_cast<off_t>(byte);
-  lock.l_len = 1;
-  return ::fcntl(fd, F_OFD_SETLK, &lock) == 0;
-}
-
 Status write_proc(pid_t pid, const char* name, const std::string& text) {
   const std::string path = "/proc/" + std::to_string(pid) + "/" + name;
   auto fd = sys::open_file(path, O_WRONLY);
@@ -70,21 +46,6 @@ __attribute__((no_sanitize("address", "undefined", "thread"))) void hold(void* a
 }
 
 }  // namespace
-
-Result<UidLease> lease_uid(const std::string& state_dir, std::uint64_t first, std::uint64_t count) {
-  auto file = open_lock_file(state_dir);
-  if (!file) return fail(file.error().while_doing("lease a user id for the run"));
-  // Start anywhere, so that concurrent runs rarely try the same.
-  const std::uint64_t start = static_cast<std::uint64_t>(::getpid()) * 2654435761u % count;
-  for (std::uint64_t i = 0; i < count; ++i) {
-    const std::uint64_t n = (start + i) % count;
-    if (try_lock(file->get(), n)) return UidLease{static_cast<std::uint32_t>(first + n), std::move(*file)};
-    if (errno != EAGAIN && errno != EACCES) return fail_errno(ErrorCode::io, "lock a user id in " + state_dir, errno);
-  }
-  return fail(ErrorCode::unsupported,
-              "all " + std::to_string(count) + " user ids of the range are taken by running chunks",
-              "widen --uid-range");
-}
 
 Status map_ids(pid_t pid, std::uint32_t inside, std::uint32_t uid, std::uint32_t gid, bool privileged) {
   constexpr const char* kHint =
@@ -145,10 +106,20 @@ Result<MappingNamespace> MappingNamespace::make(std::uint32_t disk_uid, std::uin
   return made;
 }
 
-Result<sys::UniqueFd> clone_tree(const std::string& path) {
-  const long fd = ::syscall(SYS_open_tree, AT_FDCWD, path.c_str(), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+namespace {
+
+Result<sys::UniqueFd> open_tree(int dir, const char* relative, unsigned flags, const std::string& path) {
+  const long fd = ::syscall(SYS_open_tree, dir, relative, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | flags);
   if (fd < 0) return fail_errno(ErrorCode::setup_failed, "bind " + path, errno);
   return sys::UniqueFd(static_cast<int>(fd));
+}
+
+}  // namespace
+
+Result<sys::UniqueFd> clone_tree(const std::string& path) { return open_tree(AT_FDCWD, path.c_str(), 0, path); }
+
+Result<sys::UniqueFd> clone_tree_at(const sys::UniqueFd& directory, const std::string& path) {
+  return open_tree(directory.get(), "", AT_EMPTY_PATH, path);
 }
 
 Status map_tree(const sys::UniqueFd& tree, const sys::UniqueFd& user_namespace, const std::string& path) {

@@ -1,4 +1,4 @@
-/// Who the command is on the host: leased ids, id maps, id-mapped mounts.
+/// Who the command is on the host: id maps, id-mapped mounts.
 #pragma once
 
 #include <sys/types.h>
@@ -11,16 +11,6 @@
 #include "helios/error.h"
 
 namespace helios::isolated {
-
-/// One host id that no other run has. Held by a lock on one byte of a file: it ends with the last process that has the
-/// descriptor, however that ends.
-struct UidLease {
-  std::uint32_t uid{0};
-  sys::UniqueFd lock;
-};
-
-/// Errors: io, unsupported (all ids of the range are taken).
-[[nodiscard]] Result<UidLease> lease_uid(const std::string& state_dir, std::uint64_t first, std::uint64_t count);
 
 /// Writes uid_map, setgroups and gid_map of a process in a new user namespace: `inside` stands for `uid` and `gid`.
 /// `privileged`: we are root there, and the process may still drop its groups.
@@ -47,6 +37,8 @@ class MappingNamespace {
 
 /// A detached copy of the tree at `path` (open_tree), for another mount namespace to attach. Needs root.
 [[nodiscard]] Result<sys::UniqueFd> clone_tree(const std::string& path);
+/// The same of a directory that is open; `path` is for messages.
+[[nodiscard]] Result<sys::UniqueFd> clone_tree_at(const sys::UniqueFd& directory, const std::string& path);
 /// Maps the ids of a detached tree. Errors: unsupported, naming the file system's inability and the ways out.
 [[nodiscard]] Status map_tree(const sys::UniqueFd& tree, const sys::UniqueFd& user_namespace, const std::string& path);
 

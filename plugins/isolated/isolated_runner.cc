@@ -28,7 +28,7 @@ void add_own(Execution& x, Sandbox& sandbox, const LaunchPlan& p) {
   x.used = sandbox.used();
   x.survivors = sandbox.survivors();
   x.survivor_count = sandbox.survivor_count();
-  if (!sandbox.counts_denials() && !sandbox.not_started()) {
+  if (!sandbox.counts_denials() && !sandbox.not_started() && sandbox.cancelled_by() == 0) {
     x.notes.emplace_back(
         "refused system calls are not counted: another program already listens to this process tree's "
         "filter");
@@ -58,11 +58,13 @@ Result<Execution> run_it(const ExecutionRequest& r, const LaunchPlan& p, Host& h
   cgroup::RunGroup* const g = group ? &*group : nullptr;
   auto disk = supervise::measure_before(r);
   if (!disk) return fail(disk.error());
-  if (auto started = sandbox.start(g); !started) return fail(started.error());
+  if (auto started = sandbox.start(g, host.cancel_fd()); !started) return fail(started.error());
   const supervise::RunFacts facts{r, g, kHelpers, p.receipts, begin, sandbox.started_ns()};
   Execution x;
   std::int64_t end = supervise::now_ns();
-  if (const auto& failed = sandbox.not_started()) {
+  if (sandbox.cancelled_by() != 0) {
+    x = supervise::finish_cancelled(facts, sandbox.cancelled_by());
+  } else if (const auto& failed = sandbox.not_started()) {
     x = supervise::finish_not_started(facts, failed->exec_errno, p.path);
   } else {
     const supervise::Observation seen = supervise::supervise(sandbox, {std::move(out->read), std::move(err->read)}, r,
@@ -70,6 +72,7 @@ Result<Execution> run_it(const ExecutionRequest& r, const LaunchPlan& p, Host& h
     end = seen.end_ns;
     x = supervise::finish(facts, seen);
   }
+  sandbox.end();
   add_own(x, sandbox, p);
   x.notes.insert(x.notes.end(), p.notes.begin(), p.notes.end());
   built->reset();  // before the groups: a namespace that still dies keeps them busy

@@ -1,5 +1,6 @@
 #include "plugins/isolated/launch_plan.h"
 
+#include <fcntl.h>
 #include <linux/sched.h>
 #include <sched.h>
 #include <sys/stat.h>
@@ -30,6 +31,12 @@ bool is_below(std::string_view path, std::string_view dir) {
 /// The host's own programs and settings, shown at their own place.
 bool is_host_view(const Mount& m) {
   return m.source == m.target && (m.target.starts_with("/usr") || m.target.starts_with("/etc"));
+}
+
+/// Some mount of the policy's or the flags' shows at `path`, or over what it lies in.
+bool is_covered(const ExecutionRequest& r, std::string_view path) {
+  return std::any_of(r.profile.mounts.begin(), r.profile.mounts.end(),
+                     [&](const Mount& m) { return is_below(path, m.target); });
 }
 
 bool has_rootfs(const ExecutionRequest& r) { return !r.profile.rootfs.empty() && r.profile.rootfs != "host"; }
@@ -73,10 +80,10 @@ class RootBuilder {
       if (own && is_host_view(m)) continue;
       if (auto s = add(m); !s) return fail(s.error());
     }
-    if (!own) small_files();
+    if (!own && !is_covered(request_, "/etc")) small_files();
     devices(own);
     proc(own);
-    tmpfs("/tmp", request_.profile.tmp_bytes, 01777, kNoExtras);
+    if (!has("/tmp")) tmpfs("/tmp", request_.profile.tmp_bytes, 01777, kNoExtras);
     if (is_below(home, "/tmp") && home != "/tmp") step({MountOp::directory, 0, 0700, 0, "", home, "", false});
     directory("/run");
     directory("/var");
@@ -140,9 +147,21 @@ class RootBuilder {
     return {};
   }
 
+  /// What lies below the workspace is the last chunk's: a link of its must not say where something is mounted.
+  [[nodiscard]] std::uint32_t links_on_the_way(const std::string& target) const {
+    return is_below(target, request_.workspace) ? kNoLinks : 0u;
+  }
+
   Status add(const Mount& m) {
+    for (const char* ours : {"/", "/dev", "/proc"}) {
+      if (m.target != ours) continue;
+      return fail(ErrorCode::invalid_argument,
+                  "mount at " + m.target + ": the sandbox has its own " + (m.target == "/" ? "root" : m.target),
+                  m.target == "/" ? "use --rootfs" : "name single things below it, or another place");
+    }
     if (m.kind == MountKind::tmpfs) {
-      tmpfs(m.target, m.size_bytes != 0 ? m.size_bytes : request_.profile.tmp_bytes, 0755, kNoExtras);
+      tmpfs(m.target, m.size_bytes != 0 ? m.size_bytes : request_.profile.tmp_bytes, 0755,
+            kNoExtras | links_on_the_way(m.target));
       return {};
     }
     struct stat st {};
@@ -152,7 +171,8 @@ class RootBuilder {
       return fail_errno(ErrorCode::not_found, "mount source " + m.source, err,
                         "correct the path in --bind, --ro-bind or the policy's mounts");
     }
-    std::uint32_t flags = kNoExtras | (m.optional ? kOptional : 0u) | (S_ISDIR(st.st_mode) ? 0u : kTargetIsFile);
+    std::uint32_t flags = kNoExtras | (m.optional ? kOptional : 0u) | (S_ISDIR(st.st_mode) ? 0u : kTargetIsFile) |
+                          links_on_the_way(m.target);
     if (m.kind == MountKind::ro_bind) flags |= kReadOnly;
     step({MountOp::attach, flags, 0755, 0, m.source, m.target, "", false});
     return {};
@@ -199,13 +219,13 @@ class RootBuilder {
     symlink("/dev/stderr", "/proc/self/fd/2");
     symlink("/dev/ptmx", "pts/ptmx");
     step({MountOp::devpts, kNoSuid | kNoExec, 0620, 0, "", "/dev/pts", "", false});
-    tmpfs("/dev/shm", request_.profile.shm_bytes, 01777, kNoExtras | kNoExec);
+    if (!has("/dev/shm")) tmpfs("/dev/shm", request_.profile.shm_bytes, 01777, kNoExtras | kNoExec);
   }
 
   /// A view of our own processes; what tells of the host or steers it is hidden or read-only.
   void proc(bool own) {
-    const std::string empty = own ? "" : "/var/empty";
-    if (!own) step({MountOp::directory, 0, 0555, 0, "", empty, "", false});
+    const std::string empty = own || is_covered(request_, "/var/empty") ? "" : "/var/empty";
+    if (!empty.empty()) step({MountOp::directory, 0, 0555, 0, "", empty, "", false});
     step({MountOp::proc, kNoSuid | kNoDev | kNoExec, 0, 0, "", "/proc", "", false});
     for (const char* path : {"/proc/sys", "/proc/bus", "/proc/fs", "/proc/irq"}) {
       step({MountOp::read_only, 0, 0, 0, "", path, "", false});
@@ -238,8 +258,10 @@ Result<Identity> make_identity(const ExecutionRequest& r) {
   id.caller_uid = ::geteuid();
   id.caller_gid = ::getegid();
   id.privileged = id.caller_uid == 0;
+  auto workspace = sys::open_real_directory(r.workspace, O_PATH);
+  if (!workspace) return fail(workspace.error().while_doing("look at the workspace"));
   struct stat st {};
-  if (::stat(r.workspace.c_str(), &st) != 0) return fail_errno(ErrorCode::not_found, "workspace " + r.workspace, errno);
+  if (::fstat(workspace->get(), &st) != 0) return fail_errno(ErrorCode::io, "workspace " + r.workspace, errno);
   id.workspace_uid = st.st_uid;
   id.workspace_gid = st.st_gid;
   if (r.workspace_ids == WorkspaceIds::owner && id.privileged && st.st_uid == 0) {
@@ -315,8 +337,16 @@ Result<LaunchPlan> make_plan(const ExecutionRequest& request) {
   if (!root) return fail(root.error());
   p.root = std::move(*root);
   if (auto s = plan_group(request, p); !s) return fail(s.error());
-  const std::vector<RootStep> shown = visible_limits(p.writes);
-  p.root.insert(p.root.end(), shown.begin(), shown.end());
+  if (!is_covered(request, "/sys/fs/cgroup")) {
+    const std::vector<RootStep> shown = visible_limits(p.writes);
+    p.root.insert(p.root.end(), shown.begin(), shown.end());
+  }
+  if (p.root.size() > kMaxMounts) {
+    return fail(ErrorCode::unsupported,
+                std::to_string(p.root.size()) + " mounts, files and links make up the root, at most " +
+                    std::to_string(kMaxMounts) + " can",
+                "show a folder instead of each of its files");
+  }
   if (auto s = plan_layers(request, p); !s) return fail(s.error());
   auto filter = filter_for(request.profile, request.cache_dir);
   if (!filter) return fail(filter.error());
@@ -521,13 +551,24 @@ std::vector<MountStep> mount_steps(Block& b, const LaunchPlan& p) {
 
 }  // namespace
 
-Result<std::string> encode(const ExecutionRequest& r, const LaunchPlan& p, Joins joins) {
+bool joins_late(const LaunchPlan& p) {
+  if (!p.placement) return false;
+  for (std::size_t i = 0; i < cgroup::kControllerCount; ++i) {
+    if (p.placement->seat(static_cast<cgroup::Controller>(i)).version == cgroup::Version::v1) return true;
+  }
+  return false;
+}
+
+Result<std::string> encode(const ExecutionRequest& r, const LaunchPlan& p) {
   Block b;
   InitPlan h{};
   b.put(&h, sizeof h);
   h.magic = kPlanMagic;
   h.flags = (p.network ? kNewNetwork : 0u) | (p.identity.privileged ? kDropGroups : 0u) |
-            (p.landlock ? kLandlock : 0u) | (joins == Joins::late ? kUnshareCgroup : 0u);
+            (p.landlock ? kLandlock : 0u) | (joins_late(p) ? kUnshareCgroup : 0u);
+  if (p.placement && p.placement->seat(cgroup::Controller::cpuacct).version == cgroup::Version::v1) {
+    h.flags |= kCpuCountedLate;
+  }
   h.uid = h.gid = kInsideId;
   h.umask = 022;
   const auto steps = mount_steps(b, p);

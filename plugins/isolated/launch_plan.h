@@ -34,7 +34,7 @@ inline constexpr std::uint32_t kInsideId = 1000;
 struct Identity {
   bool privileged{false};  ///< started by root: an unused host id is leased for the run
   std::uint32_t caller_uid{0}, caller_gid{0};
-  std::uint32_t workspace_uid{0}, workspace_gid{0};
+  std::uint32_t workspace_uid{0}, workspace_gid{0};  ///< its owner when the run was planned
 };
 
 struct LaunchPlan {
@@ -70,11 +70,12 @@ inline constexpr unsigned kHelpers = 1;
   return plan.identity.privileged && step.op == MountOp::attach;
 }
 
-/// When process 1 enters the run's groups: on v2 it is born in its group, on v1 it joins when the sandbox is built.
-enum class Joins : std::uint8_t { at_birth, late };
+/// Process 1 is born in its v2 group, but joins v1's when the sandbox is built; a mixed host has both. The cgroup
+/// namespace comes after the last of them, so that it shows nothing above.
+[[nodiscard]] bool joins_late(const LaunchPlan& plan);
 
 /// The block that helios-init reads.
-[[nodiscard]] Result<std::string> encode(const ExecutionRequest& request, const LaunchPlan& plan, Joins joins);
+[[nodiscard]] Result<std::string> encode(const ExecutionRequest& request, const LaunchPlan& plan);
 
 /// "mount /usr", for an error of a stage at an index.
 [[nodiscard]] std::string describe_stage(Stage stage, std::uint32_t index, const LaunchPlan& plan);

@@ -24,6 +24,7 @@
 #include "core/sys/memfd.h"
 #include "plugins/isolated/ids.h"
 #include "plugins/isolated/landlock.h"
+#include "plugins/isolated/uid_lease.h"
 
 namespace helios::isolated {
 namespace {

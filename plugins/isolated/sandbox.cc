@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,6 +17,7 @@
 #include "core/sys/file.h"
 #include "core/sys/memfd.h"
 #include "plugins/isolated/child.h"
+#include "plugins/isolated/handed_over.h"
 #include "plugins/isolated/workspace_ids.h"
 
 extern "C" const char helios_helios_init_start[], helios_helios_init_end[];
@@ -90,6 +92,12 @@ bool receive(int fd, InitReport& report, sys::UniqueFd& passed) {
   return true;
 }
 
+Error init_is_gone() {
+  Error e{ErrorCode::setup_failed, "helios-init was killed while it built the sandbox"};
+  e.remedy = "the memory limit may be too low for the sandbox itself, or something outside kills processes";
+  return e;
+}
+
 constexpr const char* kUserNamespaceRemedy =
     "user namespaces must be allowed: sysctl kernel.unprivileged_userns_clone=1, user.max_user_namespaces above 0, and "
     "on Ubuntu an AppArmor profile with 'userns,'; helios-run doctor tells which";
@@ -109,6 +117,8 @@ Status Sandbox::choose_ids() {
   auto lease = lease_uid(request_.state_dir, request_.uid_first, request_.uid_count);
   if (!lease) return fail(lease.error());
   lease_ = std::move(*lease);
+  // A run that was killed may have left its workspace with this id.
+  if (auto left = left_over(request_.state_dir, lease_.lock, Undo::give_back); !left) return fail(left.error());
   host_uid_ = host_gid_ = lease_.uid;
   return {};
 }
@@ -116,13 +126,46 @@ Status Sandbox::choose_ids() {
 Status Sandbox::hand_workspace_over() {
   const Identity& id = plan_.identity;
   if (!id.privileged || request_.workspace_ids != WorkspaceIds::chown) return {};
+  const Owner owner{id.workspace_uid, id.workspace_gid};
+  if (auto s = record_hand_over(request_.state_dir, host_uid_, owner, request_.workspace); !s) return s;
   handed_over_ = true;
-  return hand_over(request_.workspace, {id.workspace_uid, id.workspace_gid}, {host_uid_, host_gid_});
+  return hand_over(request_.workspace, owner, {host_uid_, host_gid_});
+}
+
+void Sandbox::give_workspace_back() {
+  if (!handed_over_) return;
+  handed_over_ = false;
+  const Identity& id = plan_.identity;
+  const auto back = hand_over(request_.workspace, {host_uid_, host_gid_}, {id.workspace_uid, id.workspace_gid});
+  if (back) {
+    forget_hand_over(request_.state_dir, host_uid_);
+  } else {
+    problem_ = "the workspace could not be given back to its owner: " + back.error().message + " (see helios-run gc)";
+  }
+}
+
+/// It was looked at by its path, and root is about to give it to the command: what is there now must be what was
+/// planned for.
+Result<sys::UniqueFd> Sandbox::open_workspace() const {
+  auto directory = sys::open_real_directory(request_.workspace, O_PATH);
+  if (!directory) return directory;
+  struct stat st {};
+  if (::fstat(directory->get(), &st) != 0) return fail_errno(ErrorCode::io, "stat " + request_.workspace, errno);
+  const bool handed_over = request_.workspace_ids == WorkspaceIds::chown && st.st_uid == host_uid_;
+  if (handed_over || (st.st_uid == plan_.identity.workspace_uid && st.st_gid == plan_.identity.workspace_gid)) {
+    return directory;
+  }
+  return fail(ErrorCode::setup_failed,
+              "workspace " + request_.workspace + ": it has changed its owner since the run was planned",
+              "let nobody else change the folders above it");
 }
 
 Result<sys::UniqueFd> Sandbox::clone_step(const RootStep& s) {
-  auto tree = clone_tree(s.source);
-  if (!tree || !s.workspace || request_.workspace_ids != WorkspaceIds::map) return tree;
+  if (!s.workspace) return clone_tree(s.source);
+  auto workspace = open_workspace();
+  if (!workspace) return workspace;
+  auto tree = clone_tree_at(*workspace, s.source);
+  if (!tree || request_.workspace_ids != WorkspaceIds::map) return tree;
   auto ns = MappingNamespace::make(plan_.identity.workspace_uid, plan_.identity.workspace_gid, host_uid_, host_gid_);
   if (!ns) return fail(ns.error());
   if (auto mapped = map_tree(*tree, ns->fd(), s.source); !mapped) return fail(mapped.error());
@@ -156,8 +199,7 @@ Status Sandbox::send_trees() {
 Status Sandbox::start_init(const cgroup::RunGroup* born_in, Stdio stdio) {
   const auto& program = init_program();
   if (!program) return fail(program.error());
-  const Joins joins = born_in == nullptr && plan_.placement ? Joins::late : Joins::at_birth;
-  auto block = encode(request_, plan_, joins);
+  auto block = encode(request_, plan_);
   if (!block) return fail(block.error());
   auto plan_fd = sys::sealed_memfd("helios-plan", *block, false);
   if (!plan_fd) return fail(plan_fd.error());
@@ -178,7 +220,7 @@ Status Sandbox::start_init(const cgroup::RunGroup* born_in, Stdio stdio) {
   if (auto s = table.raise(); !s) return s;
 
   sys::CloneOptions options;
-  options.namespaces = plan_.namespaces | (joins == Joins::late ? 0u : CLONE_NEWCGROUP);
+  options.namespaces = plan_.namespaces | (joins_late(plan_) ? 0u : CLONE_NEWCGROUP);
   options.cgroup_fd = born_in != nullptr ? born_in->clone_into_fd() : -1;
   ChildPlan child{table.data(), kFirstFreeFd, table.data()[kFirstFreeFd], 0};
   auto cloned = sys::clone_vfork(options, child_main, &child);
@@ -197,7 +239,8 @@ Status Sandbox::start_init(const cgroup::RunGroup* born_in, Stdio stdio) {
 
 /// One message to init, with copies of `fds`.
 Status Sandbox::tell(std::uint8_t what, const std::vector<int>& fds) const {
-  iovec iov{&what, 1};
+  Order order{what, static_cast<std::uint8_t>(fds.size())};
+  iovec iov{&order, sizeof order};
   alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int) * kMaxFdsPerMessage)> control{};
   msghdr message{};
   message.msg_iov = &iov;
@@ -215,7 +258,7 @@ Status Sandbox::tell(std::uint8_t what, const std::vector<int>& fds) const {
   do {
     n = ::sendmsg(control_.get(), &message, MSG_NOSIGNAL);
   } while (n < 0 && errno == EINTR);
-  if (n == 1) return {};
+  if (n == static_cast<ssize_t>(sizeof order)) return {};
   return told_by_init(Error::from_errno(ErrorCode::setup_failed, "send helios-init what it waits for", errno));
 }
 
@@ -223,15 +266,24 @@ Status Sandbox::tell(std::uint8_t what, const std::vector<int>& fds) const {
 Status Sandbox::told_by_init(Error otherwise) const {
   InitReport report{};
   sys::UniqueFd none;
-  if (wait_readable(control_.get(), 0) && receive(control_.get(), report, none) && report.kind == ReportKind::failed) {
-    return fail(explain(report));
-  }
-  return fail(std::move(otherwise));
+  if (!wait_readable(control_.get(), 0)) return fail(std::move(otherwise));
+  if (receive(control_.get(), report, none) && report.kind == ReportKind::failed) return fail(explain(report));
+  return fail(init_is_gone());
 }
 
 Error Sandbox::explain(const InitReport& report) const {
   Error e = Error::from_errno(ErrorCode::setup_failed, describe_stage(report.stage, report.index, plan_), report.error);
   const bool denied = report.error == EPERM || report.error == EACCES;
+  if (report.stage == Stage::mounts && report.error == ELOOP) {
+    e.remedy =
+        "a link stands where something is to be mounted in the workspace: remove it, or mount outside of the workspace";
+    return e;
+  }
+  if (report.stage == Stage::network && (report.error == ENOSPC || report.error == EINVAL)) {
+    e.remedy = report.error == ENOSPC ? "raise the sysctl user.max_net_namespaces"
+                                      : "the kernel has no network namespaces (CONFIG_NET_NS)";
+    return e;
+  }
   if (report.stage == Stage::mounts && report.index < plan_.root.size() && denied) {
     const RootStep& s = plan_.root[report.index];
     e.remedy =
@@ -249,16 +301,34 @@ Error Sandbox::explain(const InitReport& report) const {
   return e;
 }
 
-Status Sandbox::wait_until_started() {
+/// What the runner waits for while the sandbox is built. A cancel that comes then ends the run before it began.
+Sandbox::Heard Sandbox::wait_for_report(int cancel_fd, int timeout_ms) {
+  pollfd fds[2] = {{control_.get(), POLLIN, 0}, {cancel_fd, POLLIN, 0}};
+  int r;
+  do {
+    r = ::poll(fds, 2, timeout_ms);
+  } while (r < 0 && errno == EINTR);
+  if (r <= 0) return Heard::nothing;
+  unsigned char signal = 0;
+  if (fds[0].revents != 0 || ::read(cancel_fd, &signal, 1) != 1) return Heard::report;
+  cancelled_by_ = signal;
+  return Heard::cancel;
+}
+
+Status Sandbox::wait_until_started(int cancel_fd) {
   InitReport report{};
   sys::UniqueFd listener;
-  if (!wait_readable(control_.get(), kSetupPatienceMs)) {
-    return fail(ErrorCode::setup_failed, "building the sandbox took longer than 60 s");
+  switch (wait_for_report(cancel_fd, kSetupPatienceMs)) {
+    case Heard::report:
+      break;
+    case Heard::cancel:
+      return {};
+    case Heard::nothing:
+      return fail(
+          ErrorCode::setup_failed, "building the sandbox took longer than 60 s",
+          "see whether a file system that is shown hangs (the workspace, --bind, --rootfs), or process 1 is stopped");
   }
-  if (!receive(control_.get(), report, listener)) {
-    return fail(ErrorCode::setup_failed, "helios-init was killed while it built the sandbox",
-                "the memory limit may be too low for the sandbox itself, or something outside kills processes");
-  }
+  if (!receive(control_.get(), report, listener)) return fail(init_is_gone());
   if (report.kind == ReportKind::failed && report.stage == Stage::exec) {
     not_started_ = NotStarted{report.error};
     return {};
@@ -283,21 +353,21 @@ Result<std::unique_ptr<Sandbox>> Sandbox::build(const ExecutionRequest& request,
   return s;
 }
 
-Status Sandbox::start(cgroup::RunGroup* group) {
+Status Sandbox::start(cgroup::RunGroup* group, int cancel_fd) {
   group_ = group;
   const std::vector<int> tasks = group != nullptr ? group->join_fds() : std::vector<int>();
   if (tasks.size() > kMaxTaskFds) return fail(ErrorCode::internal, "too many control group hierarchies");
+  if (wait_for_report(cancel_fd, 0) == Heard::cancel) return {};
   if (auto told = tell(kStart, tasks); !told) return told;
   mapping_.reset();
-  return wait_until_started();
+  return wait_until_started(cancel_fd);
 }
 
-Sandbox::~Sandbox() {
+Sandbox::~Sandbox() { end(); }
+
+void Sandbox::end() {
   kill();
-  if (handed_over_) {
-    const Identity& id = plan_.identity;
-    (void)hand_over(request_.workspace, {host_uid_, host_gid_}, {id.workspace_uid, id.workspace_gid});
-  }
+  give_workspace_back();
 }
 
 std::optional<supervise::Ended> Sandbox::on_event() {

@@ -16,6 +16,7 @@
 #include "plugins/isolated/denials.h"
 #include "plugins/isolated/ids.h"
 #include "plugins/isolated/launch_plan.h"
+#include "plugins/isolated/uid_lease.h"
 
 namespace helios::isolated {
 
@@ -38,7 +39,8 @@ class Sandbox final : public supervise::Target {
                                                               const cgroup::RunGroup* born_in, Stdio stdio);
   /// Executes the command in `group`, whose limits are in force; null: none can be had and that was allowed. Returns
   /// when it runs, or could not be executed (not_started()). Errors: as build().
-  [[nodiscard]] Status start(cgroup::RunGroup* group);
+  /// A byte on `cancel_fd` before it does ends the run instead (cancelled_by()).
+  [[nodiscard]] Status start(cgroup::RunGroup* group, int cancel_fd);
   ~Sandbox() override;
   Sandbox(const Sandbox&) = delete;
   Sandbox& operator=(const Sandbox&) = delete;
@@ -64,6 +66,8 @@ class Sandbox final : public supervise::Target {
   [[nodiscard]] std::vector<LastProcess> last_words() override;
 
   [[nodiscard]] const std::optional<NotStarted>& not_started() const { return not_started_; }
+  /// The signal that cancelled the run while the sandbox was built; 0: none did.
+  [[nodiscard]] int cancelled_by() const { return cancelled_by_; }
   [[nodiscard]] std::int64_t started_ns() const { return started_ns_; }
   [[nodiscard]] bool counts_denials() const { return notifying_; }
   [[nodiscard]] std::vector<Denial> denials() { return denials_.take(); }
@@ -72,7 +76,10 @@ class Sandbox final : public supervise::Target {
   }
   [[nodiscard]] const std::vector<Survivor>& survivors() const { return survivors_; }
   [[nodiscard]] std::uint64_t survivor_count() const { return survivor_count_; }
-  /// What could not be brought to an end in time, if anything.
+  /// Ends everything, and gives the workspace back to its owner. Also done by the destructor, which cannot tell
+  /// problem().
+  void end();
+  /// What could not be brought to an end in time, or given back, if anything.
   [[nodiscard]] const std::string& problem() const { return problem_; }
 
  private:
@@ -83,11 +90,15 @@ class Sandbox final : public supervise::Target {
 
   [[nodiscard]] Status choose_ids();
   [[nodiscard]] Status hand_workspace_over();
+  void give_workspace_back();
   [[nodiscard]] Status start_init(const cgroup::RunGroup* born_in, Stdio stdio);
   [[nodiscard]] Status send_trees();
+  [[nodiscard]] Result<sys::UniqueFd> open_workspace() const;
   [[nodiscard]] Result<sys::UniqueFd> clone_step(const RootStep& step);
   [[nodiscard]] Status tell(std::uint8_t what, const std::vector<int>& fds = {}) const;
-  [[nodiscard]] Status wait_until_started();
+  enum class Heard : std::uint8_t { report, cancel, nothing };
+  [[nodiscard]] Heard wait_for_report(int cancel_fd, int timeout_ms);
+  [[nodiscard]] Status wait_until_started(int cancel_fd);
   [[nodiscard]] Error explain(const InitReport& report) const;
   [[nodiscard]] Status told_by_init(Error otherwise) const;
   void name_survivors();
@@ -105,6 +116,7 @@ class Sandbox final : public supervise::Target {
   bool gone_{false}, ended_{false}, others_{false}, notifying_{false};
   std::int64_t started_ns_{0};
   std::optional<NotStarted> not_started_;
+  int cancelled_by_{0};
   std::vector<Survivor> survivors_;
   std::uint64_t survivor_count_{0};
   std::string problem_;

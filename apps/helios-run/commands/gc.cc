@@ -20,15 +20,18 @@
 #include "core/cgroup/cgroup.h"
 #include "core/spec/worker_result_json.h"
 #include "core/sys/file.h"
+#include "plugins/isolated/handed_over.h"
+#include "plugins/isolated/uid_lease.h"
 
 namespace helios::app {
 namespace {
 
 /// One thing of a dead run.
 struct Remnant {
-  std::string kind;  ///< "cgroup", "result-draft"
+  std::string kind;  ///< "cgroup", "workspace", "result-draft"
   std::string path;
-  pid_t pid{0};
+  std::string_view owner_kind;  ///< "pid", "uid"
+  std::uint64_t owner{0};
   std::string why;
   bool removed{false};
 };
@@ -70,7 +73,7 @@ Status find_drafts(const std::string& folder, bool remove, std::vector<Remnant>&
   while (const dirent* entry = ::readdir(dir.get())) {
     const auto pid = draft_owner(entry->d_name);
     if (!pid || !is_gone(*pid) || !looks_like_a_draft(::dirfd(dir.get()), entry->d_name)) continue;
-    Remnant r{"result-draft", folder + "/" + entry->d_name, *pid, "owner is gone"};
+    Remnant r{"result-draft", folder + "/" + entry->d_name, "pid", static_cast<std::uint64_t>(*pid), "owner is gone"};
     if (remove) {
       r.removed = ::unlinkat(::dirfd(dir.get()), entry->d_name, 0) == 0;
       if (!r.removed) r.why += std::string(", but ") + std::strerror(errno);
@@ -87,7 +90,22 @@ Status find_groups(const Settings& s, bool remove, std::vector<Remnant>& found) 
   if (!place) return {};  // where no groups can be made, none were left; doctor tells why
   auto stale = cgroup::sweep(*place, remove);
   if (!stale) return fail(stale.error());
-  for (auto& g : *stale) found.push_back({"cgroup", g.path, g.pid, g.reason, g.removed});
+  for (auto& g : *stale)
+    found.push_back({"cgroup", g.path, "pid", static_cast<std::uint64_t>(g.pid), g.reason, g.removed});
+  return {};
+}
+
+/// Workspaces that --workspace-ids=chown has handed to a run that was killed. Only root hands over.
+Status find_workspaces(bool remove, std::vector<Remnant>& found) {
+  if (::geteuid() != 0) return {};
+  auto around = surroundings_of_process();
+  if (!around) return fail(around.error());
+  auto dir = isolated::open_state_dir(around->state_dir);
+  auto locks = dir ? isolated::open_uid_locks(*dir) : std::move(dir);
+  if (!locks) return fail(locks.error());
+  auto left = isolated::left_over(around->state_dir, *locks, remove ? isolated::Undo::give_back : isolated::Undo::list);
+  if (!left) return fail(left.error());
+  for (auto& l : *left) found.push_back({"workspace", l.workspace, "uid", l.uid, l.why, l.given_back});
   return {};
 }
 
@@ -95,8 +113,8 @@ std::string as_json(const std::vector<Remnant>& found, bool listed_only) {
   std::string items;
   for (const Remnant& r : found) {
     items += (items.empty() ? "" : ",") + (R"({"kind":)" + json_string(r.kind)) + R"(,"path":)" + json_string(r.path) +
-             R"(,"pid":)" + std::to_string(r.pid) + R"(,"reason":)" + json_string(r.why) + R"(,"removed":)" +
-             (r.removed ? "true}" : "false}");
+             ",\"" + std::string(r.owner_kind) + "\":" + std::to_string(r.owner) + R"(,"reason":)" +
+             json_string(r.why) + R"(,"removed":)" + (r.removed ? "true}" : "false}");
   }
   return std::string(R"({"dryRun":)") + (listed_only ? "true" : "false") + R"(,"found":[)" + items + "]}\n";
 }
@@ -105,8 +123,8 @@ std::string as_text(const std::vector<Remnant>& found, bool listed_only) {
   std::string text;
   for (const Remnant& r : found) {
     const char* verb = r.removed ? "removed  " : listed_only ? "stale    " : "KEPT     ";
-    text += verb + r.kind + " " + one_line(r.path) + " of pid " + std::to_string(r.pid) +
-            (r.removed || listed_only ? "" : ": " + one_line(r.why)) + "\n";
+    text += verb + r.kind + " " + one_line(r.path) + " of " + std::string(r.owner_kind) + " " +
+            std::to_string(r.owner) + (r.removed || listed_only ? "" : ": " + one_line(r.why)) + "\n";
   }
   return text.empty() ? "nothing was left behind\n" : text;
 }
@@ -118,6 +136,7 @@ Result<int> collect_garbage(Invocation& in, Log&) {
   const bool remove = !s.dry_run;
   std::vector<Remnant> found;
   if (auto ok = find_groups(s, remove, found); !ok) return fail(ok.error());
+  if (auto ok = find_workspaces(remove, found); !ok) return fail(ok.error());
   for (const std::string& folder : in.arguments) {
     if (auto ok = find_drafts(folder, remove, found); !ok) return fail(ok.error());
   }

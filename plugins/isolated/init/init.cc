@@ -11,6 +11,7 @@
 #include <linux/capability.h>
 #include <linux/fcntl.h>
 #include <linux/mount.h>
+#include <linux/openat2.h>
 #include <linux/poll.h>
 #include <linux/prctl.h>
 #include <linux/sched.h>
@@ -27,11 +28,11 @@ using raw::call;
 // Constants that the kernel's user headers keep to themselves or that collide with the C library's.
 constexpr long kSigChld = 17, kSigKill = 9;
 constexpr int kAfInet = 2, kSockDgram = 2, kSolSocket = 1, kScmRights = 1, kMsgNoSignal = 0x4000, kMsgDontWait = 0x40,
-              kMsgCtrunc = 8, kMsgCmsgCloexec = 0x40000000;
+              kMsgCtrunc = 8, kMsgTrunc = 0x20, kMsgCmsgCloexec = 0x40000000;
 constexpr unsigned long kSiocgifflags = 0x8913, kSiocsifflags = 0x8914;
 constexpr int kEintr = 4, kEagain = 11, kEexist = 17, kEnoent = 2, kEnotdir = 20, kEinval = 22, kEacces = 13,
               kEbusy = 16, kEchild = 10, kEnoexec = 8, kEstale = 116, kEnodev = 19, kEtimedout = 110,
-              kEproto = 71, kE2big = 7, kEnametoolong = 36;
+              kEproto = 71, kE2big = 7, kEbadmsg = 74, kEloop = 40, kEnametoolong = 36;
 constexpr int kONofollow = 0400000, kOPath = 010000000, kOCloexec = 02000000, kONonblock = 04000;
 constexpr int kOWronly = 1, kOCreat = 0100, kOExcl = 0200;
 constexpr unsigned kSealedMmapProtRead = 1, kMapPrivate = 2, kMapAnonymous = 0x20;
@@ -123,24 +124,25 @@ void reset_signals() {
   must(Stage::signals, call(__NR_rt_sigprocmask, 2 /* SIG_SETMASK */, &all, 0, 8));
 }
 
-/// The runner's next message, which must be `expected`; the descriptors with it go to `fds`. Returns how many. The end
-/// of file, or another message, means that the runner is gone or gave up.
+/// The runner's next order, which must be `expected`; the descriptors with it go to `fds`. Returns how many. The end of
+/// file, or another order, means that the runner is gone or gave up.
 std::uint32_t hear(Stage stage, std::uint8_t expected, std::int32_t* fds, std::uint32_t room) {
-  std::uint8_t byte = 0;
-  Iovec iov{&byte, 1};
-  alignas(8) unsigned char control[sizeof(ControlMessage) + kMaxFdsPerMessage * sizeof(int)];
+  Order order{};
+  Iovec iov{&order, sizeof order};
+  alignas(8) unsigned char control[kControlHeader + kMaxFdsPerMessage * sizeof(int)];
   Msghdr message{nullptr, 0, &iov, 1, control, sizeof control, 0};
   long n;
   while ((n = call(__NR_recvmsg, kControlFd, &message, kMsgCmsgCloexec)) == -kEintr) {
   }
   must(stage, n);
-  if (n == 0 || byte != expected) quit(125);
-  if (message.control_size == 0) return 0;
+  if (n != sizeof order || order.what != expected) quit(125);
+  // All of them or nothing: without its groups the command would run unlimited.
   const auto* rights = reinterpret_cast<const ControlMessage*>(control);
-  const auto count = static_cast<std::uint32_t>((rights->length - kControlHeader) / sizeof(int));
-  if (count > room || (message.flags & kMsgCtrunc) != 0) fail(stage, kE2big);
-  memcpy(fds, control + kControlHeader, count * sizeof(int));
-  return count;
+  const unsigned long bytes = message.control_size == 0 ? 0 : rights->length - kControlHeader;
+  const bool whole = (message.flags & (kMsgCtrunc | kMsgTrunc)) == 0 && bytes == order.count * sizeof(int);
+  if (!whole || order.count > room) fail(stage, kEbadmsg);
+  memcpy(fds, control + kControlHeader, bytes);
+  return order.count;
 }
 
 void wait_for_ids() { hear(Stage::wait_for_ids, kGo, nullptr, 0); }
@@ -167,8 +169,8 @@ void join_groups() {
   // "0" moves the writing thread itself: no global lock, no RCU grace period (6.5 ms for a pid written by the parent).
   for (std::uint32_t i = 0; i < count; ++i) must(Stage::join_groups, call(__NR_write, tasks[i], "0", 1), i);
   // After joining, so that the namespace's root is the run's own group and its path shows nothing above.
+  if ((plan->flags & kCpuCountedLate) != 0) cpu_when_joined = cpu_ns();
   if ((plan->flags & kUnshareCgroup) == 0) return;
-  cpu_when_joined = cpu_ns();
   must(Stage::cgroup_namespace, call(__NR_unshare, CLONE_NEWCGROUP));
 }
 
@@ -282,8 +284,19 @@ long open_for_writing(const char* target, int creating, std::uint32_t mode) {
   });
 }
 
+/// ELOOP: a link is on the way.
+long open_without_links(const char* target) {
+  struct { std::uint64_t flags, mode, resolve; } how{kOPath | kOCloexec | kONofollow, 0, RESOLVE_NO_SYMLINKS};
+  return call(437 /* openat2 */, root_fd, target, &how, sizeof how);
+}
+
 /// A place to mount on. One that is there already will do, below a read-only mount too.
-long make_target(const char* target, bool file) {
+long make_target(const char* target, bool file, bool no_links = false) {
+  if (no_links) {
+    const long there = open_without_links(target);
+    if (there >= 0) call(__NR_close, there);
+    if (there == -kEloop) return there;
+  }
   const long r = file ? open_for_writing(target, kNewFile, 0755) : make_directory(target, 0755);
   if (r >= 0) {
     if (file) call(__NR_close, r);
@@ -299,6 +312,18 @@ long place(long mount_fd, const char* target) {
   return r;
 }
 
+/// place() where a link must not be followed.
+long place_without_links(long mount_fd, const char* target) {
+  long r = open_without_links(target);
+  if (r >= 0) {
+    const long at = r;
+    r = call(__NR_move_mount, mount_fd, "", at, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
+    call(__NR_close, at);
+  }
+  call(__NR_close, mount_fd);
+  return r;
+}
+
 long open_tree(long dir, const char* path, unsigned at_flags) {
   return call(__NR_open_tree, dir, path, OPEN_TREE_CLONE | static_cast<unsigned>(kOCloexec) | at_flags);
 }
@@ -308,9 +333,9 @@ constexpr unsigned kAtRecursive = 0x8000, kAtEmptyPath = 0x1000;
 long attach(const MountStep& s, long tree) {
   if (tree < 0) return tree;
   long r = set_attributes(tree, "", kAtEmptyPath | kAtRecursive, attributes_of(s.flags));
-  if (r >= 0) r = make_target(text(s.target), (s.flags & kTargetIsFile) != 0);
+  if (r >= 0) r = make_target(text(s.target), (s.flags & kTargetIsFile) != 0, (s.flags & kNoLinks) != 0);
   if (r < 0) return r;
-  return place(tree, text(s.target));
+  return (s.flags & kNoLinks) != 0 ? place_without_links(tree, text(s.target)) : place(tree, text(s.target));
 }
 
 long write_file(const MountStep& s, int creating) {
@@ -365,14 +390,15 @@ long apply(const MountStep& s, long tree) {
       return write_file(s, 0);
     case MountOp::attach:
       return attach(s, tree);
-    case MountOp::tmpfs:
     case MountOp::proc:
+      r = make_target(target, false);
+      return r < 0 ? r : place(tree, target);
+    case MountOp::tmpfs:
     case MountOp::devpts: {
-      if ((r = make_target(target, false)) < 0) return r;
+      if ((r = make_target(target, false, (s.flags & kNoLinks) != 0)) < 0) return r;
       const bool tmpfs = s.op == MountOp::tmpfs;
-      const char* type = tmpfs ? "tmpfs" : s.op == MountOp::proc ? "proc" : "devpts";
-      const long m = make_mount(type, tmpfs ? s.size : 0, tmpfs ? s.mode : 0, attributes_of(s.flags));
-      return m < 0 ? m : place(m, target);
+      const long m = make_mount(tmpfs ? "tmpfs" : "devpts", tmpfs ? s.size : 0, tmpfs ? s.mode : 0, attributes_of(s.flags));
+      return m < 0 ? m : (s.flags & kNoLinks) != 0 ? place_without_links(m, target) : place(m, target);
     }
     case MountOp::mask:
       return mask(target, text(s.source));
@@ -382,8 +408,8 @@ long apply(const MountStep& s, long tree) {
   return -kEinval;
 }
 
-/// Mounts the root under construction over the old one and makes it the working directory. Absolute paths still lead
-/// to the old one.
+/// Mounts the root under construction over the old one and makes it the working directory. Absolute paths lead to the old
+/// one until pivot_root.
 void enter_new_root() {
   must(Stage::new_root, call(__NR_move_mount, root_fd, "", -100, "/", MOVE_MOUNT_F_EMPTY_PATH));
   must(Stage::new_root, call(__NR_fchdir, root_fd));
@@ -440,6 +466,7 @@ void gather_trees(const MountStep* steps, long* trees) {
   std::int32_t sent[kMaxFdsPerMessage];
   std::uint32_t count = 0, next = 0;
   for (std::uint32_t i = 0; i < plan->mount_count; ++i) {
+    trees[i] = -kEnoent;
     if (steps[i].op != MountOp::attach) continue;
     if ((steps[i].flags & kSent) != 0) {
       if (next == count) {
@@ -456,39 +483,33 @@ void gather_trees(const MountStep* steps, long* trees) {
   }
 }
 
-/// The new root is mounted over the old one, filled, and made the only one.
+/// The new root is mounted over the old one, made the only one, and then filled: a link that a chunk or an image left on
+/// the way to a mount point leads into the sandbox, wherever it points.
 void build_root() {
   const auto* steps = at<MountStep>(plan->mounts);
   long trees[kMaxMounts];
   if (plan->mount_count > kMaxMounts) fail(Stage::mounts, kE2big);
-  gather_trees(steps, trees);  // all of them first: what is mounted later must not hide one
+  // What takes the old root, first: sources, all of them, and a /proc, which the kernel only gives to who sees one.
+  gather_trees(steps, trees);
+  for (std::uint32_t i = 0; i < plan->mount_count; ++i) {
+    if (steps[i].op == MountOp::proc) trees[i] = must(Stage::mounts, make_mount("proc", 0, 0, attributes_of(steps[i].flags)), i);
+  }
   // Private first: nothing that is mounted from here on may reach the host, nor the host's mounts us.
   must(Stage::new_root, call(__NR_mount, 0, "/", 0, (1UL << 18) | (1UL << 14) /* MS_PRIVATE | MS_REC */, 0));
   root_fd = must(Stage::new_root, make_mount("tmpfs", 1 << 20, 0755, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV));
   enter_new_root();
-  long host_root = -1;
   if (plan->rootfs != 0) {
     root_fd = must(Stage::rootfs_overlay, overlay_on(text(plan->rootfs)));
     enter_new_root();
-    // An image's links are somebody else's: while mount points are made among them, they lead into the image, not to the host.
-    host_root = must(Stage::rootfs_overlay, call(__NR_openat, -100, "/", kOPath | kOCloexec, 0));
-    must(Stage::rootfs_overlay, call(__NR_chroot, "."));
   }
+  must(Stage::pivot_root, call(__NR_pivot_root, ".", "."));
+  must(Stage::pivot_root, call(__NR_umount2, ".", kMntDetach));
+  must(Stage::pivot_root, call(__NR_chdir, "/"));
 
   for (std::uint32_t i = 0; i < plan->mount_count; ++i) {
     if (steps[i].op == MountOp::attach && trees[i] < 0) continue;  // optional and missing
     must(Stage::mounts, apply(steps[i], trees[i]), i);
   }
-
-  if (host_root >= 0) {  // pivot_root wants to see both
-    must(Stage::pivot_root, call(__NR_fchdir, host_root));
-    must(Stage::pivot_root, call(__NR_chroot, "."));
-    must(Stage::pivot_root, call(__NR_close, host_root));
-    must(Stage::pivot_root, call(__NR_fchdir, root_fd));
-  }
-  must(Stage::pivot_root, call(__NR_pivot_root, ".", "."));
-  must(Stage::pivot_root, call(__NR_umount2, ".", kMntDetach));
-  must(Stage::pivot_root, call(__NR_chdir, "/"));
   must(Stage::read_only_root, set_attributes(-100, "/", 0, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV));
   for (std::uint32_t i = 0; i < plan->mount_count; ++i) {
     if ((steps[i].flags & kFinishReadOnly) == 0) continue;

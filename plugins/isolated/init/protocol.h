@@ -75,7 +75,8 @@ enum MountFlags : std::uint32_t {
   kOptional = 16,        ///< attach: a missing source is skipped
   kTargetIsFile = 32,    ///< attach: make an empty file as the mount point, not a directory
   kFinishReadOnly = 64,  ///< tmpfs: made read-only after everything is in place
-  kSent = 128,           ///< attach: the runner sends the tree; init opens the others itself
+  kSent = 128,           ///< attach: the runner sends the tree, also of an optional source; init opens the others itself
+  kNoLinks = 256,        ///< on the way to the target: below the workspace, a link is the last chunk's
 };
 
 struct MountStep {
@@ -99,9 +100,10 @@ struct RlimitStep {
 
 enum PlanFlags : std::uint32_t {
   kNewNetwork = 1,     ///< a network namespace, with its loopback up
-  kUnshareCgroup = 2,  ///< v1: after joining the groups that come with kStart
+  kUnshareCgroup = 2,  ///< some group is v1's: after joining those that come with kStart
   kDropGroups = 4,     ///< setgroups(0); a user cannot (the kernel forbids it with a single-id map)
   kLandlock = 8,
+  kCpuCountedLate = 16,  ///< CPU time is v1's to count: from joining on
 };
 
 struct LandlockRule {
@@ -146,12 +148,18 @@ struct InitReport {
   std::int64_t setup_cpu_ns;  ///< started: CPU that init had used inside the run's group
 };
 
-/// runner -> init: one byte, some with descriptors. Else a signal number to send to the command's process group. While
-/// init builds, they come in this order; init takes each when it needs it, so that both sides work at the same time.
+/// runner -> init while it builds, in this order; init takes each when it needs it, so that both sides work at the same
+/// time. The count is of the descriptors that come with it: the kernel may drop some, and none is no fewer than some.
+struct Order {
+  std::uint8_t what;
+  std::uint8_t count;
+};
 inline constexpr std::uint8_t kGo = 255;     ///< ids are mapped
 inline constexpr std::uint8_t kTrees = 254;  ///< trees to attach, in the order of the steps; as many messages as it takes
 inline constexpr std::uint8_t kStart = 253;  ///< limits are in force: join by these `tasks` files, start the command
-inline constexpr std::uint8_t kEnd = 252;    ///< the runner has seen enough: end the namespace
 inline constexpr std::uint32_t kMaxFdsPerMessage = 64;  // the kernel's own bound is 253
+
+/// runner -> init from the command's start on: one byte, a signal number for the command's process group, or this.
+inline constexpr std::uint8_t kEnd = 252;  ///< the runner has seen enough: end the namespace
 
 }  // namespace helios::isolated

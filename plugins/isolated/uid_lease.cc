@@ -1,0 +1,64 @@
+#include "plugins/isolated/uid_lease.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "core/sys/file.h"
+
+namespace helios::isolated {
+namespace {
+
+/// The byte is the uid itself: two runs with ranges that overlap mean the same by it.
+bool set_lock(int fd, short type, std::uint64_t uid) {
+  struct flock lock {};
+  lock.l_type = type;
+  lock.l_whence = SEEK_SET;
+  lock.l_start = static_cast<off_t>(uid);
+  lock.l_len = 1;
+  return ::fcntl(fd, F_OFD_SETLK, &lock) == 0;
+}
+
+}  // namespace
+
+Result<sys::UniqueFd> open_state_dir(const std::string& state_dir) {
+  if (::mkdir(state_dir.c_str(), 0755) != 0 && errno != EEXIST) {
+    return fail_errno(ErrorCode::io, "create the state directory " + state_dir, errno,
+                      "choose another with --state-dir");
+  }
+  auto dir = sys::open_file(state_dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  if (!dir) return dir;
+  struct stat st {};
+  if (::fstat(dir->get(), &st) != 0 || st.st_uid != 0 || (st.st_mode & 022) != 0) {
+    return fail(ErrorCode::io, "state directory " + state_dir + ": must belong to root and be writable by nobody else",
+                "chown root " + state_dir + " && chmod go-w " + state_dir);
+  }
+  return dir;
+}
+
+Result<sys::UniqueFd> open_uid_locks(const sys::UniqueFd& state_dir) {
+  return sys::open_at(state_dir.get(), "uids", O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
+}
+
+bool try_lock_uid(const sys::UniqueFd& locks, std::uint64_t uid) { return set_lock(locks.get(), F_WRLCK, uid); }
+void unlock_uid(const sys::UniqueFd& locks, std::uint64_t uid) { (void)set_lock(locks.get(), F_UNLCK, uid); }
+
+Result<UidLease> lease_uid(const std::string& state_dir, std::uint64_t first, std::uint64_t count) {
+  auto dir = open_state_dir(state_dir);
+  auto locks = dir ? open_uid_locks(*dir) : std::move(dir);
+  if (!locks) return fail(locks.error().while_doing("lease a user id for the run"));
+  // Start anywhere, so that concurrent runs rarely try the same.
+  const std::uint64_t start = static_cast<std::uint64_t>(::getpid()) * 2654435761u % count;
+  for (std::uint64_t i = 0; i < count; ++i) {
+    const std::uint64_t uid = first + (start + i) % count;
+    if (try_lock_uid(*locks, uid)) return UidLease{static_cast<std::uint32_t>(uid), std::move(*locks)};
+    if (errno != EAGAIN && errno != EACCES) return fail_errno(ErrorCode::io, "lock a user id in " + state_dir, errno);
+  }
+  return fail(ErrorCode::unsupported,
+              "all " + std::to_string(count) + " user ids of the range are taken by running chunks",
+              "widen --uid-range");
+}
+
+}  // namespace helios::isolated
