@@ -18,6 +18,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/cgroup/cpu_wait.h"
 #include "core/sys/unique_fd.h"
 #include "helios/error.h"
 #include "helios/execution.h"
@@ -190,10 +191,10 @@ class RunGroup {
   /// Looks at what is only known while processes are there: the parts of the memory, and on kernels without peak files
   /// the current use. `read()` tells the largest that was seen. Costs some 10 us.
   void sample();
-  [[nodiscard]] std::uint64_t cpu_usage_us() const;       ///< 0 if it cannot be measured
-  [[nodiscard]] std::uint64_t waited_for_cpu_us() const;  ///< see members.h
-  [[nodiscard]] std::uint64_t oom_kill_count() const;     ///< 0 if it cannot be measured
-  [[nodiscard]] std::uint64_t pids_max_hits() const;      ///< 0 if it cannot be measured
+  [[nodiscard]] std::uint64_t cpu_usage_us() const;  ///< 0 if it cannot be measured
+  [[nodiscard]] CpuWait cpu_wait() const;
+  [[nodiscard]] std::uint64_t oom_kill_count() const;  ///< 0 if it cannot be measured
+  [[nodiscard]] std::uint64_t pids_max_hits() const;   ///< 0 if it cannot be measured
   /// v2 memory.events: POLLPRI when an OOM kill (or a hit of the limit) happened, re-armed by `oom_kill_count()`; else
   /// -1.
   [[nodiscard]] int events_fd() const { return wakes_on_memory_ ? memory_events_.get() : -1; }

@@ -104,20 +104,30 @@ std::vector<pid_t> pids_in(const std::vector<std::string>& roots) {
   return pids;
 }
 
-std::uint64_t waited_for_cpu_us(const std::vector<std::string>& roots) {
+CpuWait cpu_wait(const std::vector<std::string>& roots) {
+  CpuWait all;
   std::uint64_t ns = 0;
   for (const pid_t pid : pids_in(roots)) {
     const std::string tasks = "/proc/" + std::to_string(pid) + "/task/";
     const std::unique_ptr<DIR, int (*)(DIR*)> dir(::opendir(tasks.c_str()), ::closedir);
     while (const dirent* entry = dir ? ::readdir(dir.get()) : nullptr) {
-      if (entry->d_name[0] == '.') continue;
-      // "<ran ns> <waited ns> <times>"
-      const auto text = sys::read_file(tasks + entry->d_name + "/schedstat", 4096);
-      const std::size_t second = text ? text->find(' ') : std::string::npos;
-      if (second != std::string::npos) ns += parse_number(std::string_view(*text).substr(second + 1)).value_or(0);
+      const auto tid = parse_number(entry->d_name);
+      if (!tid) continue;
+      const auto figures = sys::read_file(tasks + entry->d_name + "/schedstat", 4096);  // "<ran> <waited> <times>"
+      const std::size_t second = figures ? figures->find(' ') + 1 : 0;
+      const std::size_t third = second != 0 ? figures->find(' ', second) + 1 : 0;
+      if (third == 0) continue;
+      ns += parse_number(std::string_view(*figures).substr(second)).value_or(0);
+      const auto stat = sys::read_file(tasks + entry->d_name + "/stat", 4096);  // "<tid> (<name>) <state> …"
+      const std::size_t name_end = stat ? stat->rfind(')') : std::string::npos;
+      if (name_end == std::string::npos || stat->compare(name_end, 3, ") R") != 0) continue;
+      all.ready.emplace_back(static_cast<pid_t>(*tid),
+                             parse_number(std::string_view(*figures).substr(third)).value_or(0));
     }
   }
-  return ns / 1000;
+  all.waited_us = ns / 1000;
+  std::sort(all.ready.begin(), all.ready.end());
+  return all;
 }
 
 bool kill_members(const std::vector<std::string>& roots, Clock::time_point deadline) {

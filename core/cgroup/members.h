@@ -8,15 +8,16 @@
 #include <string>
 #include <vector>
 
+#include "core/cgroup/cpu_wait.h"
+
 namespace helios::cgroup {
 
 /// Process ids in the groups `roots` and everything below them, sorted, each once. A process outside of our pid
 /// namespace shows as 0.
 [[nodiscard]] std::vector<pid_t> pids_in(const std::vector<std::string>& roots);
 
-/// How long the threads that now live in the groups were ready to run and waited for a processor, in all.
-/// Unit: microseconds. 0: nobody waited, or the kernel does not say. Source: /proc/<pid>/task/<tid>/schedstat.
-[[nodiscard]] std::uint64_t waited_for_cpu_us(const std::vector<std::string>& roots);
+/// What the threads in the groups say of their waiting for a processor.
+[[nodiscard]] CpuWait cpu_wait(const std::vector<std::string>& roots);
 
 /// Sends SIGKILL to every process in the groups, waits for them, and looks again, until nobody is left or `deadline`.
 /// A pid is signalled through a pidfd that was opened before the group was read for the second time: whoever holds the

@@ -345,7 +345,7 @@ std::vector<Survivor> RunGroup::members(std::size_t max) const {
   return found;
 }
 
-std::uint64_t RunGroup::waited_for_cpu_us() const { return cgroup::waited_for_cpu_us(paths()); }
+CpuWait RunGroup::cpu_wait() const { return cgroup::cpu_wait(paths()); }
 
 std::uint64_t RunGroup::population() const { return pids_in(paths()).size(); }
 

@@ -220,9 +220,8 @@ class Loop {
   /// It wants a processor and hardly gets one: what looks idle then is the host's fault. A hung program that draws its
   /// empty page wants little; half of the time is far above that and far below what work wants.
   bool starved(std::int64_t elapsed_us) {
-    const std::uint64_t waited = target_.waited_for_cpu_us();
-    const auto before = std::exchange(idle_waited_, waited);
-    return before && waited > *before + static_cast<std::uint64_t>(elapsed_us) / 2;
+    const auto before = std::exchange(idle_wait_, target_.cpu_wait());
+    return before && cgroup::is_starved(*before, *idle_wait_, static_cast<std::uint64_t>(elapsed_us));
   }
 
   void check_idle(std::int64_t now) {
@@ -232,7 +231,7 @@ class Loop {
     const std::uint64_t file = output_size();
     const std::int64_t elapsed_us = (now - idle_checked_) / 1000;
     const bool worked = spoke_ || cpu > idle_cpu_ + idle_noise_us(elapsed_us) || file != idle_file_;
-    if (worked) idle_waited_.reset();
+    if (worked) idle_wait_.reset();
     if (worked || starved(elapsed_us)) active_ = std::max(active_, now);
     idle_cpu_ = cpu;
     idle_file_ = file;
@@ -395,7 +394,7 @@ class Loop {
   bool notice_gone_{false};
   std::int64_t notices_{0}, notice_at_{0};  // refused calls answered; when the next one may be
   std::uint64_t idle_cpu_{0}, idle_file_{0};
-  std::optional<std::uint64_t> idle_waited_;  // at the last look, if the run seemed idle then
+  std::optional<cgroup::CpuWait> idle_wait_;  // at the last look, if the run seemed idle then
   bool spoke_{false};
   DiskUse disk_base_;
   std::uint64_t helpers_;

@@ -45,9 +45,8 @@ class Target {
   virtual void kill() = 0;
   /// CPU of the whole tree so far; empty if it cannot be measured.
   [[nodiscard]] virtual std::optional<std::uint64_t> cpu_us() { return std::nullopt; }
-  /// How long its threads have waited for a processor so far, in all; 0 if nobody can tell. Only asked when a run seems
-  /// idle: it takes a look at each thread.
-  [[nodiscard]] virtual std::uint64_t waited_for_cpu_us() { return 0; }
+  /// Who waits for a processor. Only asked when a run seems idle: it takes a look at each thread.
+  [[nodiscard]] virtual cgroup::CpuWait cpu_wait() { return {}; }
   [[nodiscard]] virtual std::uint64_t oom_kills() { return 0; }
   /// The processes of the run, called once when a limit is about to end it.
   [[nodiscard]] virtual std::vector<LastProcess> last_words() { return {}; }

@@ -59,8 +59,8 @@ class Sandbox final : public supervise::Target {
   [[nodiscard]] std::optional<cgroup::Counters> counters() override {
     return group_ != nullptr ? std::optional(group_->read()) : std::nullopt;
   }
-  [[nodiscard]] std::uint64_t waited_for_cpu_us() override {
-    return group_ != nullptr ? group_->waited_for_cpu_us() : 0;
+  [[nodiscard]] cgroup::CpuWait cpu_wait() override {
+    return group_ != nullptr ? group_->cpu_wait() : cgroup::CpuWait();
   }
   [[nodiscard]] std::uint64_t oom_kills() override { return group_ != nullptr ? group_->oom_kill_count() : 0; }
   [[nodiscard]] std::vector<LastProcess> last_words() override;

@@ -30,13 +30,16 @@ class Played final : public Target {
     if (now_ns() - begin_ > kEndNs) (void)!::write(end_.write.get(), "x", 1);
     return so_far(cpu_);
   }
-  [[nodiscard]] std::uint64_t waited_for_cpu_us() override { return so_far(waiting_); }
+  [[nodiscard]] cgroup::CpuWait cpu_wait() override { return {so_far(waiting_), ready_}; }
+  /// A thread that is ready all the time and never runs: what it waits is counted when it runs.
+  void keep_one_ready() { ready_ = {{17, 4}}; }
 
  private:
   [[nodiscard]] std::uint64_t so_far(std::uint64_t us_per_second) const {
     return static_cast<std::uint64_t>(now_ns() - begin_) / 1000 * us_per_second / 1'000'000;
   }
   std::uint64_t cpu_, waiting_;
+  std::vector<std::pair<pid_t, std::uint64_t>> ready_;
   std::int64_t begin_{now_ns()};
   bool told_{false};
   sys::Pipe end_;
@@ -63,6 +66,19 @@ TEST(Idle, HardlyAnyCpuIsNoWork) { EXPECT_EQ(cause_of({35'000, 100'000}), Reason
 TEST(Idle, WorkIsLeftAlone) { EXPECT_EQ(cause_of({500'000, 0}), std::nullopt); }
 
 TEST(Idle, WorkThatOnlyWaitsForAProcessorIsLeftAlone) { EXPECT_EQ(cause_of({14'000, 980'000}), std::nullopt); }
+
+TEST(Idle, AThreadThatNeverGetsOneIsLeftAlone) {
+  Played target(0, 0);
+  target.keep_one_ready();
+  EXPECT_EQ(cause_of(std::move(target)), std::nullopt);
+}
+
+TEST(Starved, AThreadThatRanBetweenTheLooksDoesNotCount) {
+  const cgroup::CpuWait before{0, {{7, 10}, {9, 3}}};
+  EXPECT_FALSE(cgroup::is_starved(before, {0, {{7, 11}}}, 50'000));
+  EXPECT_FALSE(cgroup::is_starved(before, {0, {{8, 1}}}, 50'000));
+  EXPECT_TRUE(cgroup::is_starved(before, {0, {{9, 3}}}, 50'000));
+}
 
 }  // namespace
 }  // namespace helios::supervise
