@@ -30,11 +30,14 @@ long raise_ambient() {
   return r;
 }
 
-/// While /proc/self still belongs to us: helios-init is not dumpable.
+/// A service may be spared when memory runs out (a negative oom_score_adj). A run at its limit must not be, or nothing
+/// ends it. Here, while /proc/self still belongs to us: helios-init is not dumpable.
 long spare_no_more() {
-  const long fd = call(__NR_openat, AT_FDCWD, "/proc/self/oom_score_adj", 1 /* O_WRONLY */, 0);
+  const long fd = call(__NR_openat, AT_FDCWD, "/proc/self/oom_score_adj", 2 /* O_RDWR */, 0);
   if (fd < 0) return fd;
-  const long r = call(__NR_write, fd, "0", 1);
+  char sign = 0;
+  long r = call(__NR_read, fd, &sign, 1);
+  if (r >= 0 && sign == '-') r = call(__NR_write, fd, "0", 1);
   call(__NR_close, fd);
   return r;
 }
@@ -44,7 +47,7 @@ long spare_no_more() {
 void child_main(void* plan) {
   auto& p = *static_cast<ChildPlan*>(plan);
   long r = raise_ambient();
-  if (r >= 0 && p.spared) r = spare_no_more();
+  if (r >= 0) r = spare_no_more();
   for (unsigned i = 0; r >= 0 && i < p.count; ++i) r = call(__NR_dup3, p.from[i], i, 0);
   char name[] = "helios-init";
   char* const argv[] = {name, nullptr};

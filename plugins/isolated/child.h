@@ -12,7 +12,6 @@ struct ChildPlan {
   unsigned count;
   int init_fd;  ///< helios-init's program
   volatile int error;
-  bool spared{false};  ///< set the default for when memory runs out
 };
 
 /// [child] Never returns.

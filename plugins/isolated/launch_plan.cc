@@ -10,7 +10,6 @@
 #include <climits>
 
 #include "core/supervise/program_search.h"
-#include "core/sys/file.h"
 #include "plugins/isolated/rootfs.h"
 #include "plugins/isolated/visible_limits.h"
 
@@ -234,12 +233,6 @@ Result<Identity> make_identity(const ExecutionRequest& r) {
   return id;
 }
 
-/// What cannot be read counts as yes: then 0 is set, which is what it should be.
-bool is_spared() {
-  const auto adjusted = sys::read_file("/proc/self/oom_score_adj", 32);
-  return !adjusted || adjusted->starts_with('-');
-}
-
 // ------------------------------------------------------------------------------------------------ groups
 
 Status plan_group(const ExecutionRequest& r, LaunchPlan& p) {
@@ -298,7 +291,6 @@ Result<LaunchPlan> make_plan(const ExecutionRequest& request) {
   auto identity = make_identity(request);
   if (!identity) return fail(identity.error());
   p.identity = *identity;
-  p.spared = is_spared();
   if (has_rootfs(request)) {
     auto found = find_rootfs(request.profile.rootfs);
     if (!found) return fail(found.error());

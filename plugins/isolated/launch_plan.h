@@ -45,7 +45,6 @@ struct LaunchPlan {
   Identity identity;
   std::uint64_t namespaces{0};  ///< CLONE_NEW… flags
   std::vector<std::string> isolation;
-  bool spared{false};  ///< helios-run is, when memory runs out; a run at its limit must not be, or nothing ends it
   bool loopback{false};
   std::optional<LandlockPlan> landlock;
   SeccompProgram filter;

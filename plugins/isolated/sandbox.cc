@@ -181,7 +181,6 @@ Status Sandbox::start_init(Stdio stdio) {
   options.namespaces = plan_.namespaces | (passed.tasks.empty() ? CLONE_NEWCGROUP : 0u);
   options.cgroup_fd = group_ != nullptr ? group_->clone_into_fd() : -1;
   ChildPlan child{table.data(), static_cast<unsigned>(init_fd), table.data()[init_fd], 0};
-  child.spared = plan_.spared;
   auto cloned = sys::clone_vfork(options, child_main, &child);
   if (!cloned) {
     Error e = cloned.error().while_doing("create the sandbox's namespaces");
