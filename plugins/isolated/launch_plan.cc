@@ -11,7 +11,6 @@
 #include <climits>
 
 #include "core/supervise/program_search.h"
-#include "core/sys/file.h"
 #include "plugins/isolated/rootfs.h"
 #include "plugins/isolated/visible_limits.h"
 
@@ -97,8 +96,6 @@ class RootBuilder {
     // they belong to the user who started the run (v1, handed over) write its limits. The sandbox itself has one; that
     // stays the only one.
     if (request_.profile.nested_user_namespaces) setting("/proc/sys/user/max_cgroup_namespaces", "1");
-    // A service may be spared when memory runs out. A run at its limit must not be, or nothing ends it.
-    if (is_spared()) setting("/proc/self/oom_score_adj", "0");
     return std::move(steps_);
   }
 
@@ -108,11 +105,6 @@ class RootBuilder {
     const auto proc =
         std::find_if(steps_.begin(), steps_.end(), [](const RootStep& s) { return s.op == MountOp::proc; });
     steps_.insert(std::next(proc), {MountOp::setting, 0, 0, 0, "", path, value + "\n", false});
-  }
-
-  static bool is_spared() {
-    const auto adjusted = sys::read_file("/proc/self/oom_score_adj", 32);
-    return !adjusted || adjusted->starts_with('-');  // what cannot be read is set
   }
 
   static long depth(const std::string& path) { return std::count(path.begin(), path.end(), '/'); }

@@ -42,8 +42,8 @@ constexpr std::array<std::string_view, 5> kOpaque{"clone3", "openat2", "io_uring
 /// The session keyring is the caller's, through every namespace: with these calls the command could read what is in it.
 constexpr std::array<std::string_view, 3> kKeyrings{"add_key", "keyctl", "request_key"};
 
-/// Flags that ask for pages of the host's pool of huge ones, which no memory limit counts. ENOMEM is what an empty pool
-/// gives. Transparent huge pages are another thing, and counted.
+/// Flags that ask for pages of the host's pool of huge ones, which no memory limit counts. EINVAL is what a kernel
+/// without such pages gives. Transparent huge pages are another thing, and counted.
 struct PoolFlag {
   std::string_view syscall;
   unsigned index;
@@ -246,9 +246,12 @@ Hardening hardening_of(std::string_view syscall, bool nested_user_namespaces) {
   if (syscall == "prlimit64") hardening.refusals.push_back({{{0, LowTest::not_equal, 0}}, refuse_with(EPERM)});
   add_core_refusals(hardening, syscall);
   for (const PoolFlag& pool : kHugePages) {
-    if (pool.syscall == syscall) {
-      hardening.refusals.push_back({{{pool.index, LowTest::any_bit, pool.flag}}, refuse_with(ENOMEM)});
-    }
+    if (pool.syscall != syscall) continue;
+    // All bits at once are no request but a question, which the kernel answers with EINVAL: Chromium asks memfd_create
+    // so.
+    hardening.refusals.push_back(
+        {{{pool.index, LowTest::any_bit, pool.flag}, {pool.index, LowTest::not_equal, UINT32_MAX}},
+         refuse_with(EINVAL)});
   }
   add_mode_refusals(hardening, syscall);
   return hardening;

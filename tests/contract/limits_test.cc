@@ -25,9 +25,9 @@ TEST_P(Contract, MemoryBelowTheLimitIsFine) {
   expect_ended(run_probe({"--memory", "256M"}, {"alloc", "64"}), "exited", 0);
 }
 
+// Less than the 64 MiB that the kernel lets a user have in pipes.
 TEST_P(Contract, MemoryOfEveryKindCounts) {
   for (const char* kind : {"memfd", "shared", "processes", "pipes"}) {
-    // Half of what the kernel lets a user keep in pipes.
     const Finished f = run_probe({"--memory", "32M", "--timeout", "15s", "--pids", "64"}, {"hold", kind, "256"});
     expect_ended(f, "memory-limit", 137);
     EXPECT_LE(f.figure("peakMemoryBytes").value_or(1e12), 36 * kMiB) << kind << f.describe();
