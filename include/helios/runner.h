@@ -70,6 +70,9 @@ class Runner {
   [[nodiscard]] virtual Result<std::vector<Finding>> probe(Host& host) noexcept = 0;
   /// What `run` would do. Starts nothing, changes nothing.
   [[nodiscard]] virtual Result<Plan> plan(const ExecutionRequest& request, Host& host) noexcept = 0;
+  /// The items of a plan of this runner's, asked for only when somebody will read them. For runners whose `plan` leaves
+  /// them out because they cost something.
+  [[nodiscard]] virtual Result<std::vector<PlanItem>> describe(const Plan& plan) noexcept { return plan.items; }
   /// Runs the plan to its end. An Error means: nothing of the command ran. Leaves no process, mount, group or file.
   /// [any thread; several runs may be under way at once]
   [[nodiscard]] virtual Result<Execution> run(const Plan& plan, Host& host) noexcept = 0;
