@@ -1,11 +1,15 @@
 #include "core/digest/sha256.h"
 
-#include <sys/platform/x86.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <memory>
 #include <new>
+
+// The C library's header takes _Bool for granted, which clang has in C only.
+#define _Bool bool
+#include <sys/platform/x86.h>
+#undef _Bool
 
 // The low-level functions are deprecated in favour of EVP, which loads providers at first use (about 1 ms a process);
 // these compute the same with the same assembler and no set-up.
