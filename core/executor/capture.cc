@@ -14,6 +14,8 @@
 namespace helios {
 namespace {
 
+constexpr std::size_t kMarkerRoom = 64;  // the line that says how much is missing
+
 bool is_continuation(char c) { return (static_cast<unsigned char>(c) & 0xC0U) == 0x80U; }
 
 // `head` without a character whose end was dropped.
@@ -48,7 +50,7 @@ void OutputCollector::append(std::string_view bytes) noexcept {
     if (auto written = sys::write_all(exact_copy_.get(), bytes); !written) copy_problem_ = written.error();
   }
   const std::size_t to_head = std::min(bytes.size(), head_limit_ - head_.size());
-  grow(head_, to_head, head_limit_);
+  grow(head_, to_head, head_limit_ + tail_limit_ + kMarkerRoom);  // finish() puts the rest behind it
   head_.append(bytes.substr(0, to_head));
   keep_tail(bytes.substr(to_head));
 }
@@ -100,8 +102,13 @@ CapturedStream OutputCollector::finish() {
     dropped = total_ - first_kept.size() - last_kept.size() - after_wrap.size();
   }
   spec::Utf8Sanitizer text;
-  s.text.reserve(first_kept.size() + last_kept.size() + after_wrap.size() + 64);
-  text.append(first_kept, s.text);
+  if (spec::is_utf8(first_kept)) {  // nearly always; the rest has room behind it
+    head_.resize(first_kept.size());
+    s.text = std::move(head_);
+  } else {
+    s.text.reserve(first_kept.size() + last_kept.size() + after_wrap.size() + kMarkerRoom);
+    text.append(first_kept, s.text);
+  }
   if (s.truncated) {
     text.finish(s.text);
     s.text += "\n[helios-run: " + std::to_string(dropped) + " bytes not kept]\n";
