@@ -6,24 +6,51 @@
 #include <memory>
 #include <new>
 
+// The C library's header takes _Bool for granted, which clang has in C only.
+#define _Bool bool
+#include <sys/platform/x86.h>
+#undef _Bool
+
 // The low-level functions are deprecated in favour of EVP, which loads providers at first use (about 1 ms a process);
 // these compute the same with the same assembler and no set-up.
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include <openssl/sha.h>
 
+// The linker (--wrap, see CMakeLists.txt) sends libcrypto's initialiser to the first, which does nothing, and the
+// second to what the initialiser would have called.
+extern "C" void __wrap_OPENSSL_cpuid_setup() {}  // NOLINT(bugprone-reserved-identifier): the linker's name
+extern "C" void __real_OPENSSL_cpuid_setup();    // NOLINT(bugprone-reserved-identifier)
+extern "C" unsigned OPENSSL_ia32cap_P[4];        // where it keeps what it saw
+
 namespace helios::digest {
 namespace {
+
+/// Lets OpenSSL choose the fastest code for this processor: some 2 GB/s with SHA instructions, a fifth of that without.
+/// The C library has looked already; if it found these instructions, nothing else counts here.
+void look_at_processor() noexcept {
+  [[maybe_unused]] static const bool done = [] {
+    if (CPU_FEATURE_ACTIVE(SHA) && CPU_FEATURE_ACTIVE(SSSE3)) {
+      constexpr unsigned kShaExtensions = 1U << 29;  // in EBX of cpuid leaf 7, which is this word of OpenSSL's
+      OPENSSL_ia32cap_P[2] |= kShaExtensions;
+    } else {
+      __real_OPENSSL_cpuid_setup();
+    }
+    return true;
+  }();
+}
+
 SHA256_CTX* context(std::array<unsigned char, 128>& state) {
   static_assert(sizeof(SHA256_CTX) <= sizeof(state));
   return std::launder(reinterpret_cast<SHA256_CTX*>(state.data()));
 }
 }  // namespace
 
-Sha256::Sha256() noexcept : state_{} { SHA256_Init(new (state_.data()) SHA256_CTX); }
-
-void Sha256::update(std::string_view bytes) noexcept {
-  SHA256_Update(context(state_), bytes.data(), bytes.size());
+Sha256::Sha256() noexcept : state_{} {
+  look_at_processor();
+  SHA256_Init(new (state_.data()) SHA256_CTX);
 }
+
+void Sha256::update(std::string_view bytes) noexcept { SHA256_Update(context(state_), bytes.data(), bytes.size()); }
 
 std::string Sha256::hex() noexcept {
   static constexpr char kDigits[] = "0123456789abcdef";

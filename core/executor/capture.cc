@@ -14,6 +14,8 @@
 namespace helios {
 namespace {
 
+constexpr std::size_t kMarkerRoom = 64;  // the line that says how much is missing
+
 bool is_continuation(char c) { return (static_cast<unsigned char>(c) & 0xC0U) == 0x80U; }
 
 // `head` without a character whose end was dropped.
@@ -21,11 +23,20 @@ std::string_view trim_cut_end(std::string_view head) {
   return head.substr(0, head.size() - spec::unfinished_utf8_suffix(head));
 }
 
-// `tail` without the rest of a character whose beginning was dropped.
-std::string_view trim_cut_start(std::string_view tail) {
+// How many of the first bytes (at most `most`) are the rest of a character whose beginning was dropped.
+std::size_t cut_start(std::string_view tail, std::size_t most) {
   std::size_t skip = 0;
-  while (skip < 3 && skip < tail.size() && is_continuation(tail[skip])) ++skip;
-  return tail.substr(skip);
+  while (skip < most && skip < tail.size() && is_continuation(tail[skip])) ++skip;
+  return skip;
+}
+
+// Room for `more` bytes, of `limit` in all. What is much soon becomes all: taken at once, it is not copied from one
+// place to a bigger one again and again, and what is not written to costs no memory.
+void grow(std::string& kept, std::size_t more, std::size_t limit) {
+  constexpr std::size_t kSmall = std::size_t{64} << 10, kAtOnce = std::size_t{16} << 20;
+  const std::size_t wanted = kept.size() + more;
+  if (wanted <= kept.capacity() || wanted <= kSmall) return;
+  kept.reserve(std::min(limit, std::max({wanted, 2 * kept.capacity(), kAtOnce})));
 }
 
 }  // namespace
@@ -39,12 +50,22 @@ void OutputCollector::append(std::string_view bytes) noexcept {
     if (auto written = sys::write_all(exact_copy_.get(), bytes); !written) copy_problem_ = written.error();
   }
   const std::size_t to_head = std::min(bytes.size(), head_limit_ - head_.size());
+  grow(head_, to_head, head_limit_ + tail_limit_ + kMarkerRoom);  // finish() puts the rest behind it
   head_.append(bytes.substr(0, to_head));
   keep_tail(bytes.substr(to_head));
 }
 
+std::span<char> OutputCollector::room() noexcept {
+  if (tail_limit_ == 0 || ring_.size() < tail_limit_) return {};
+  return {ring_.data() + ring_next_, tail_limit_ - ring_next_};
+}
+
 void OutputCollector::keep_tail(std::string_view bytes) {
   if (tail_limit_ == 0 || bytes.empty()) return;
+  if (const std::span<char> here = room(); bytes.data() == here.data() && bytes.size() <= here.size()) {
+    ring_next_ = (ring_next_ + bytes.size()) % tail_limit_;
+    return;
+  }
   if (bytes.size() >= tail_limit_) {
     ring_.assign(bytes.substr(bytes.size() - tail_limit_));
     ring_next_ = 0;
@@ -52,9 +73,7 @@ void OutputCollector::keep_tail(std::string_view bytes) {
   }
   const std::size_t growing = std::min(bytes.size(), tail_limit_ - ring_.size());
   if (growing > 0) {
-    if (ring_.size() + growing > ring_.capacity()) {
-      ring_.reserve(std::min(tail_limit_, std::max(ring_.size() + growing, 2 * ring_.capacity())));
-    }
+    grow(ring_, growing, tail_limit_);
     ring_.append(bytes.substr(0, growing));
     bytes.remove_prefix(growing);
   }
@@ -66,23 +85,39 @@ void OutputCollector::keep_tail(std::string_view bytes) {
   }
 }
 
-std::string OutputCollector::tail() const { return ring_.substr(ring_next_).append(ring_, 0, ring_next_); }
-
-CapturedStream OutputCollector::finish() const {
+CapturedStream OutputCollector::finish() {
   CapturedStream s;
   s.bytes = total_;
   s.truncated = total_ > head_.size() + ring_.size();
-  if (!s.truncated) {
-    s.text = spec::sanitize_utf8(head_ + tail());
-    return s;
+  // In pieces, straight to where they stay: a kept stream may have megabytes, and fresh memory costs more than bytes.
+  std::string_view last_kept(ring_), after_wrap = last_kept.substr(0, ring_next_);
+  last_kept.remove_prefix(ring_next_);
+  std::string_view first_kept(head_);
+  std::uint64_t dropped = 0;
+  if (s.truncated) {
+    first_kept = trim_cut_end(first_kept);
+    std::size_t skip = cut_start(last_kept, 3);
+    last_kept.remove_prefix(skip);
+    if (last_kept.empty()) after_wrap.remove_prefix(cut_start(after_wrap, 3 - skip));
+    dropped = total_ - first_kept.size() - last_kept.size() - after_wrap.size();
   }
-  const std::string last = tail();
-  const std::string_view first_kept = trim_cut_end(head_);
-  const std::string_view last_kept = trim_cut_start(last);
-  const std::uint64_t dropped = total_ - first_kept.size() - last_kept.size();
-  s.text = spec::sanitize_utf8(first_kept);
-  s.text += "\n[helios-run: " + std::to_string(dropped) + " bytes not kept]\n";
-  s.text += spec::sanitize_utf8(last_kept);
+  spec::Utf8Sanitizer text;
+  if (spec::is_utf8(first_kept)) {  // nearly always; the rest has room behind it
+    head_.resize(first_kept.size());
+    s.text = std::move(head_);
+  } else {
+    s.text.reserve(first_kept.size() + last_kept.size() + after_wrap.size() + kMarkerRoom);
+    text.append(first_kept, s.text);
+  }
+  if (s.truncated) {
+    text.finish(s.text);
+    s.text += "\n[helios-run: " + std::to_string(dropped) + " bytes not kept]\n";
+  }
+  text.append(last_kept, s.text);
+  text.append(after_wrap, s.text);
+  text.finish(s.text);
+  std::string().swap(head_);
+  std::string().swap(ring_);
   return s;
 }
 

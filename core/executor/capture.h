@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,22 +16,27 @@
 namespace helios {
 
 /// Keeps the first half and the last half of `limit` bytes; everything in between is counted and dropped. Memory
-/// grows with what arrives, never beyond `limit`; a flood costs one memcpy per byte.
+/// grows with what arrives, never beyond `limit`; a flood costs nothing when it is read into room(), else one memcpy
+/// per byte.
 class OutputCollector {
  public:
   explicit OutputCollector(std::size_t limit, sys::UniqueFd exact_copy = {});
 
+  /// `bytes` may lie in room(), from its beginning on: then they are where they belong.
   void append(std::string_view bytes) noexcept;
 
-  /// Head, a marker line when something was dropped, tail; as UTF-8, cut between characters.
-  [[nodiscard]] CapturedStream finish() const;
+  /// Where the next bytes will be kept, once the end of a flood is all that still changes: the oldest bytes of the
+  /// tail. Empty before that. Who reads less than fits leaves the rest as it is.
+  [[nodiscard]] std::span<char> room() noexcept;
+
+  /// Head, a marker line when something was dropped, tail; as UTF-8, cut between characters. The last call.
+  [[nodiscard]] CapturedStream finish();
 
   /// Why the exact copy is incomplete; empty when it is whole or was not asked for.
   [[nodiscard]] const std::optional<Error>& copy_problem() const { return copy_problem_; }
 
  private:
   void keep_tail(std::string_view bytes);
-  [[nodiscard]] std::string tail() const;
 
   std::size_t head_limit_;
   std::size_t tail_limit_;

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <ctime>
 
 #include "core/executor/bottleneck.h"
 #include "core/executor/capture.h"
@@ -37,6 +36,10 @@ class RunHost final : public Host {
     if (stream == Stream::timeline) return add_sample(bytes);
     (stream == Stream::out ? out_ : err_).append(bytes);
   }
+  [[nodiscard]] std::span<char> room(Stream stream) noexcept override {
+    if (stream == Stream::timeline) return {};
+    return (stream == Stream::out ? out_ : err_).room();
+  }
   void log(LogLevel level, std::string_view message) noexcept override {
     if (hooks_.log) hooks_.log(level, message);
   }
@@ -53,8 +56,8 @@ class RunHost final : public Host {
     if (timeline_error_) return "the timeline is incomplete: " + timeline_error_->message;
     return sampled_ ? "" : "the timeline is empty: without control groups, or by this runner, nothing is sampled";
   }
-  [[nodiscard]] const OutputCollector& out() const { return out_; }
-  [[nodiscard]] const OutputCollector& err() const { return err_; }
+  [[nodiscard]] OutputCollector& out() { return out_; }
+  [[nodiscard]] OutputCollector& err() { return err_; }
 
  private:
   void add_sample(std::string_view line) noexcept {
@@ -215,13 +218,15 @@ Result<WorkerResult> Executor::run(const Job& job, const RunOptions& options, co
 }
 
 std::string rfc3339(std::chrono::system_clock::time_point when) {
-  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(when.time_since_epoch()).count();
-  const std::time_t seconds = static_cast<std::time_t>(ms / 1000);
-  std::tm utc{};
-  ::gmtime_r(&seconds, &utc);
+  // By the calendar of the library: gmtime_r would open and read the time zone's file first.
+  const auto day = std::chrono::floor<std::chrono::days>(when);
+  const std::chrono::year_month_day date(day);
+  const std::chrono::hh_mm_ss time(std::chrono::floor<std::chrono::milliseconds>(when - day));
   char text[64];
-  std::snprintf(text, sizeof text, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", utc.tm_year + 1900, utc.tm_mon + 1,
-                utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec, static_cast<int>(ms % 1000));
+  std::snprintf(text, sizeof text, "%04d-%02u-%02uT%02d:%02d:%02d.%03dZ", static_cast<int>(date.year()),
+                static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+                static_cast<int>(time.hours().count()), static_cast<int>(time.minutes().count()),
+                static_cast<int>(time.seconds().count()), static_cast<int>(time.subseconds().count()));
   return text;
 }
 

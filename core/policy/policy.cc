@@ -93,8 +93,9 @@ class Merge {
   explicit Merge(const std::vector<std::string>& dirs) : dirs_(dirs) {}
 
   Status add(const std::string& path) {
-    const std::unique_ptr<char, decltype(&::free)> real(::realpath(path.c_str(), nullptr), &::free);
-    const std::string identity = real ? real.get() : path;
+    // Most policies name no other: then nobody asks what the file is called in the end (a call for each folder above
+    // it).
+    std::string identity = open_.empty() ? std::string() : identity_of(path);
     if (std::find(open_.begin(), open_.end(), identity) != open_.end()) {
       return fail(ErrorCode::invalid_policy, "the policy extends itself: " + cycle(identity));
     }
@@ -104,7 +105,8 @@ class Merge {
     policy_.files.push_back(path);
     auto file = read_policy_file(*text, path);
     if (!file) return fail(file.error());
-    open_.push_back(identity);
+    if (identity.empty() && (file->extends || file->seccomp_from)) identity = identity_of(path);
+    open_.push_back(std::move(identity));
     if (file->extends) {
       if (auto parent = extend(path, *file->extends); !parent) return parent;
     }
@@ -135,6 +137,12 @@ class Merge {
   }
 
  private:
+  /// The same for every way to name the file.
+  static std::string identity_of(const std::string& path) {
+    const std::unique_ptr<char, decltype(&::free)> real(::realpath(path.c_str(), nullptr), &::free);
+    return real ? real.get() : path;
+  }
+
   std::string cycle(const std::string& again) const {
     std::string text;
     for (const std::string& path : open_) text += path + " -> ";

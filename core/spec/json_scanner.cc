@@ -155,6 +155,7 @@ bool JsonScanner::refill() {
   if (kept > buffer_.size() / 2) buffer_.resize(2 * buffer_.size());
   const std::size_t more = reader_(buffer_.data() + kept, buffer_.size() - kept);
   begin_ = token_ = buffer_.data();
+  located_at_ = nullptr;
   at_ = begin_ + read;
   end_ = begin_ + kept + more;
   if (more == 0) reader_ = nullptr;
@@ -462,9 +463,13 @@ bool JsonScanner::fail_at(const char* where, std::string_view expected, std::str
 }
 
 TextPosition JsonScanner::position() const {
-  PositionCounter counter = forgotten_;
-  counter.pass({begin_, static_cast<std::size_t>(token_ - begin_)});
-  return counter.position();
+  if (located_at_ == nullptr || token_ < located_at_) {
+    located_ = forgotten_;
+    located_at_ = begin_;
+  }
+  located_.pass({located_at_, static_cast<std::size_t>(token_ - located_at_)});
+  located_at_ = token_;
+  return located_.position();
 }
 
 std::string JsonScanner::pointer() const {

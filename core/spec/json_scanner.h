@@ -108,6 +108,8 @@ class JsonScanner {
   const char* at_{nullptr};
   const char* end_{nullptr};
   PositionCounter forgotten_;
+  mutable PositionCounter located_;  ///< how far position() has counted, so that asking often counts each byte once
+  mutable const char* located_at_{nullptr};
   std::string_view raw_;  ///< the last string or number, as written
   bool raw_has_escapes_{false};
   std::vector<Frame> frames_;

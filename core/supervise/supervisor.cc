@@ -11,6 +11,7 @@
 #include <array>
 #include <cerrno>
 #include <memory>
+#include <span>
 #include <string_view>
 #include <utility>
 
@@ -143,6 +144,16 @@ class Loop {
     }
   }
 
+  /// Where the host keeps the bytes, if it can say and every byte of one read may be kept: no copy then. Else the
+  /// buffer.
+  std::span<char> space_for(const Source& s, std::uint64_t left) {
+    constexpr std::size_t kWorthwhile = 64 * 1024;  // a small room would cost more calls than it saves copying
+    const std::span<char> room = host_.room(s.stream);
+    const std::size_t size = std::min(room.size(), kBuffer);
+    if (size >= kWorthwhile && size <= left) return room.first(size);
+    return {buffer_.get(), kBuffer};
+  }
+
   /// One read per stream and turn: a flood on one must not keep the rest waiting.
   void read_sources() {
     for (std::size_t i = 0; i < sources_.size(); ++i) {
@@ -151,17 +162,18 @@ class Loop {
   }
 
   bool read_one(Source& s) {
-    const ssize_t n = ::read(s.fd.get(), buffer_.get(), kBuffer);
+    const auto& limit = request_.limits[Limit::output_bytes];
+    const std::uint64_t left = limit ? *limit - std::min(*limit, s.bytes) : UINT64_MAX;
+    const std::span<char> into = space_for(s, left);
+    const ssize_t n = ::read(s.fd.get(), into.data(), into.size());
     if (n < 0 && (errno == EINTR || errno == EAGAIN)) return false;
     if (n <= 0) {
       s.fd.reset();
       return false;
     }
-    const auto& limit = request_.limits[Limit::output_bytes];
-    const std::uint64_t room = limit ? *limit - std::min(*limit, s.bytes) : UINT64_MAX;
     s.bytes += static_cast<std::uint64_t>(n);
-    const std::size_t keep = static_cast<std::size_t>(std::min<std::uint64_t>(room, static_cast<std::uint64_t>(n)));
-    if (keep != 0) host_.output(s.stream, {buffer_.get(), keep});
+    const std::size_t keep = static_cast<std::size_t>(std::min<std::uint64_t>(left, static_cast<std::uint64_t>(n)));
+    if (keep != 0) host_.output(s.stream, {into.data(), keep});
     spoke_ = true;
     return true;
   }

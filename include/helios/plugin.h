@@ -47,7 +47,10 @@ struct Shim {
   }
 
   static int plan(const HeliosRequest* given, const HeliosHost* given_host, const HeliosSink* sink) noexcept {
-    return planned(given, given_host, sink, [](const Plan& p, Host&, const wire::Feeder& feeder) {
+    return planned(given, given_host, sink, [](Plan& p, Host&, const wire::Feeder& feeder) {
+      auto items = runner().describe(p);
+      if (!items) return feeder.error(items.error());
+      p.items = *std::move(items);
       feeder.plan(p);
       return 0;
     });
@@ -72,7 +75,7 @@ struct Shim {
       wire::RemoteHost host(given_host);
       const auto request = wire::request(given);
       if (!request) return feeder.error(request.error());
-      const auto plan = runner().plan(*request, host);
+      auto plan = runner().plan(*request, host);
       if (!plan) return feeder.error(plan.error());
       return use(*plan, static_cast<Host&>(host), feeder);
     });

@@ -37,6 +37,11 @@ typedef struct HeliosText {
   size_t size;
 } HeliosText;
 
+typedef struct HeliosRoom {
+  char* data;
+  size_t size;
+} HeliosRoom;
+
 typedef struct HeliosTexts {
   const HeliosText* items;
   size_t count;
@@ -242,6 +247,7 @@ typedef struct HeliosHost {
   void (*output)(void* context, uint32_t stream, HeliosText bytes) HELIOS_NOEXCEPT;  ///< helios::Stream
   void (*log)(void* context, uint32_t level, HeliosText message) HELIOS_NOEXCEPT;    ///< helios::LogLevel
   int (*plan_with)(void* context, HeliosText runner, const HeliosRequest*, const HeliosSink*) HELIOS_NOEXCEPT;
+  HeliosRoom (*room)(void* context, uint32_t stream) HELIOS_NOEXCEPT;  ///< helios::Host::room; may be missing
 } HeliosHost;
 
 // ---- what a plugin exports ------------------------------------------------------------------------------------------

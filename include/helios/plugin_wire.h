@@ -491,6 +491,11 @@ class RemoteHost final : public Host {
   void output(Stream stream, std::string_view bytes) noexcept override {
     if (host_.output != nullptr) host_.output(host_.context, static_cast<std::uint32_t>(stream), text(bytes));
   }
+  [[nodiscard]] std::span<char> room(Stream stream) noexcept override {
+    if (host_.room == nullptr) return {};
+    const HeliosRoom room = host_.room(host_.context, static_cast<std::uint32_t>(stream));
+    return {room.data, room.size};
+  }
   void log(LogLevel level, std::string_view message) noexcept override {
     if (host_.log != nullptr) host_.log(host_.context, static_cast<std::uint32_t>(level), text(message));
   }
@@ -529,6 +534,12 @@ class FlatHost {
       if (stream < static_cast<std::uint32_t>(Stream::out) || stream > static_cast<std::uint32_t>(Stream::timeline))
         return;
       me(self).output(static_cast<Stream>(stream), view(bytes));
+    };
+    flat_.room = [](void* self, std::uint32_t stream) noexcept {
+      if (stream != static_cast<std::uint32_t>(Stream::out) && stream != static_cast<std::uint32_t>(Stream::err))
+        return HeliosRoom{nullptr, 0};
+      const std::span<char> room = me(self).room(static_cast<Stream>(stream));
+      return HeliosRoom{room.data(), room.size()};
     };
     flat_.log = [](void* self, std::uint32_t level, HeliosText message) noexcept {
       me(self).log(static_cast<LogLevel>(std::min(level, static_cast<std::uint32_t>(LogLevel::error))), view(message));

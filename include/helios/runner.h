@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,8 +20,8 @@ enum class Severity : std::uint32_t { ok, degraded, blocking };
 struct Finding {
   std::string feature;  ///< "user-namespaces", "cgroup:memory" …
   Severity severity{Severity::ok};
-  std::string detail;   ///< what was tried and what happened
-  std::string remedy;   ///< what the operator can do; empty when ok
+  std::string detail;  ///< what was tried and what happened
+  std::string remedy;  ///< what the operator can do; empty when ok
   bool operator==(const Finding&) const = default;
 };
 
@@ -50,6 +51,10 @@ class Host {
   virtual ~Host() = default;
   /// Bytes of the command's output, in order per stream. The host bounds what it keeps.
   virtual void output(Stream stream, std::string_view bytes) noexcept = 0;
+  /// Where the next bytes of `stream` would be kept. Reading them right there saves copying them: pass what was read to
+  /// `output`, from the first byte of the room on, and leave the bytes behind it as they are. Empty: nowhere yet, use
+  /// memory of your own. Valid until the next call that is about the same stream.
+  [[nodiscard]] virtual std::span<char> room(Stream /*stream*/) noexcept { return {}; }
   virtual void log(LogLevel level, std::string_view message) noexcept = 0;
   /// Readable when the run is to be cancelled. Each byte is a signal number: the first one asks (SIGTERM, grace,
   /// SIGKILL), the second one kills at once. -1: cannot be cancelled. Read it, never close it.
@@ -65,6 +70,9 @@ class Runner {
   [[nodiscard]] virtual Result<std::vector<Finding>> probe(Host& host) noexcept = 0;
   /// What `run` would do. Starts nothing, changes nothing.
   [[nodiscard]] virtual Result<Plan> plan(const ExecutionRequest& request, Host& host) noexcept = 0;
+  /// The items of a plan of this runner's, asked for only when somebody will read them. For runners whose `plan` leaves
+  /// them out because they cost something.
+  [[nodiscard]] virtual Result<std::vector<PlanItem>> describe(const Plan& plan) noexcept { return plan.items; }
   /// Runs the plan to its end. An Error means: nothing of the command ran. Leaves no process, mount, group or file.
   /// [any thread; several runs may be under way at once]
   [[nodiscard]] virtual Result<Execution> run(const Plan& plan, Host& host) noexcept = 0;

@@ -89,9 +89,12 @@ Result<Plan> IsolatedRunner::plan(const ExecutionRequest& request, Host&) noexce
   if (!detail) return fail(detail.error());
   Plan p;
   p.request = request;
-  p.items = describe(request, *detail);
   p.detail = std::make_shared<const LaunchPlan>(std::move(*detail));
   return p;
+}
+
+Result<std::vector<PlanItem>> IsolatedRunner::describe(const Plan& plan) noexcept {
+  return isolated::describe(plan.request, *static_cast<const LaunchPlan*>(plan.detail.get()));
 }
 
 Result<Execution> IsolatedRunner::run(const Plan& plan, Host& host) noexcept {

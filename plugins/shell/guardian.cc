@@ -50,9 +50,11 @@ Result<Guardian> Guardian::start(const std::vector<std::string>& group_dirs) {
   return g;
 }
 
+void Guardian::dismiss() { sys::kill_child(child_); }
+
 Guardian::~Guardian() {
   if (!child_.pidfd) return;
-  sys::kill_child(child_);
+  dismiss();
   (void)sys::reap(child_);
 }
 

@@ -10,11 +10,14 @@
 
 namespace helios::shell {
 
-/// While it lives, the groups named at its start are ended and removed when this process dies. Dismissed by the
-/// destructor, which comes after the groups are gone.
+/// While it lives, the groups named at its start are ended and removed when this process dies. The
+/// destructor, which comes after the groups are gone, waits for its end.
 class Guardian {
  public:
   [[nodiscard]] static Result<Guardian> start(const std::vector<std::string>& group_dirs);
+  /// The groups are empty: it may end while they are read and removed. Without this the destructor ends it.
+  void dismiss();
+
   Guardian() = default;
   Guardian(Guardian&&) noexcept = default;
   Guardian& operator=(Guardian&&) = delete;

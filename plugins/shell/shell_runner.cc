@@ -125,7 +125,7 @@ class ShellTarget final : public supervise::Target {
     }
     if (empty_) return;
     if (reaped_ && survivors_.empty()) name_survivors();
-    empty_ = group_->kill() && reaped_;  // nothing can be born in it any more
+    empty_ = group_->kill() && reaped_;
   }
   [[nodiscard]] std::optional<std::uint64_t> cpu_us() override {
     return group_ != nullptr ? std::optional(group_->cpu_usage_us()) : std::nullopt;
@@ -145,6 +145,8 @@ class ShellTarget final : public supervise::Target {
     return supervise::last_words({group_ != nullptr ? group_->paths() : std::vector<std::string>(), child_.pid, false});
   }
 
+  /// The groups are empty, and nobody can be born in them any more.
+  [[nodiscard]] bool nobody_left() const { return group_ != nullptr && empty_; }
   [[nodiscard]] const sys::Reaped& usage() const { return usage_; }
   [[nodiscard]] const std::vector<Survivor>& survivors() const { return survivors_; }
   [[nodiscard]] std::uint64_t survivor_count() const { return survivor_count_; }
@@ -280,6 +282,8 @@ Result<Execution> run_it(const Plan& plan, const Detail& d, Host& host) {
   ShellTarget target(std::move(*child), group ? &*group : nullptr);
   const supervise::Observation seen =
       supervise::supervise(target, {std::move(out->read), std::move(err->read)}, r, host, {started, *disk});
+  // From here on nobody has to be ended; should we die now, the next run removes the empty groups.
+  if (group && target.nobody_left()) guardian.dismiss();
   Execution x = supervise::finish(facts, seen);
   if (!group && seen.ended) {
     constexpr const char* kSource = "rusage: children that were waited for";
@@ -314,9 +318,12 @@ Result<Plan> ShellRunner::plan(const ExecutionRequest& request, Host&) noexcept 
   if (!detail) return fail(detail.error());
   Plan p;
   p.request = request;
-  p.items = describe(request, *detail);
   p.detail = std::make_shared<const Detail>(std::move(*detail));
   return p;
+}
+
+Result<std::vector<PlanItem>> ShellRunner::describe(const Plan& plan) noexcept {
+  return shell::describe(plan.request, *static_cast<const Detail*>(plan.detail.get()));
 }
 
 Result<Execution> ShellRunner::run(const Plan& plan, Host& host) noexcept {

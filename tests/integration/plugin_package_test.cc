@@ -1,5 +1,6 @@
 // The installed package is enough to write a runner: examples/runner is built against it with each compiler, vetted,
-// loaded into this program (which came from one of them) and used. And every shipped plugin exports one symbol.
+// loaded into this program (which came from one of them) and used. And every shipped plugin exports one symbol, the
+// program shares one library.
 #include <gmock/gmock.h>
 #include <unistd.h>
 
@@ -7,6 +8,7 @@
 #include <array>
 #include <cstdio>
 #include <filesystem>
+#include <sstream>
 
 #include "core/plugin/runner_catalog.h"
 #include "core/sys/file.h"
@@ -166,6 +168,18 @@ TEST(PluginFiles, EachShippedOneExportsOneSymbol) {
     }
   }
   EXPECT_GE(seen, 1u);
+}
+
+/// Each further shared library would cost every start 0.1 ms and more.
+TEST(Program, SharesNothingButTheCLibrary) {
+  const auto dynamic = shell("readelf -dW " HELIOS_BINARY_DIR "/bin/helios-run");
+  ASSERT_EQ(dynamic.status, 0) << dynamic.output;
+  std::istringstream lines(dynamic.output);
+  std::vector<std::string> needed;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.find("(NEEDED)") != std::string::npos) needed.push_back(line.substr(line.find('[')));
+  }
+  EXPECT_THAT(needed, ::testing::UnorderedElementsAre("[libc.so.6]", "[ld-linux-x86-64.so.2]"));
 }
 
 }  // namespace

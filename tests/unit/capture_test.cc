@@ -40,6 +40,29 @@ TEST(OutputCollector, IsTheSameHoweverTheBytesCome) {
   }
 }
 
+TEST(OutputCollector, IsTheSameWhenTheBytesAreReadIntoItsRoom) {
+  std::mt19937 random(20261127);
+  std::size_t rooms = 0;
+  for (int round = 0; round < 400; ++round) {
+    const std::size_t size = random() % 600, limit = random() % 120;
+    std::string all(size, ' ');
+    for (char& ch : all) ch = static_cast<char>('a' + random() % 26);
+    OutputCollector in_place(limit), copied(limit);
+    for (std::string_view rest = all; !rest.empty();) {
+      const std::span<char> room = in_place.room();
+      const bool use = !room.empty() && random() % 4 != 0;
+      const std::size_t n = 1 + random() % std::min(rest.size(), use ? room.size() : rest.size());
+      if (use) rest.copy(room.data(), n);
+      in_place.append(use ? std::string_view(room.data(), n) : rest.substr(0, n));
+      copied.append(rest.substr(0, n));
+      rest.remove_prefix(n);
+      rooms += use ? 1 : 0;
+    }
+    ASSERT_EQ(in_place.finish(), copied.finish()) << "size " << size << " limit " << limit;
+  }
+  EXPECT_GT(rooms, 1000U);
+}
+
 TEST(OutputCollector, KeepsCharactersWholeOverReads) {
   std::mt19937 random(7);
   std::string all;

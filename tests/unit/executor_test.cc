@@ -186,6 +186,15 @@ TEST_F(ExecutorTest, ShowsNoSecretInAPlan) {
   EXPECT_EQ(plan->items.front().value, "<hidden>");
 }
 
+TEST(Rfc3339, IsUtcWithMilliseconds) {
+  using std::chrono::milliseconds;
+  const auto at = [](std::int64_t ms) { return rfc3339(std::chrono::system_clock::time_point(milliseconds(ms))); };
+  EXPECT_EQ(at(0), "1970-01-01T00:00:00.000Z");
+  EXPECT_EQ(at(951'827'696'007), "2000-02-29T12:34:56.007Z");
+  EXPECT_EQ(at(1'798'761'599'999), "2026-12-31T23:59:59.999Z");
+  EXPECT_EQ(at(-1), "1969-12-31T23:59:59.999Z");
+}
+
 TEST(SetupFailedResult, IsAFailureWithTheErrorsWords) {
   const WorkerResult r = setup_failed_result({ErrorCode::unsupported, "no cgroups"}, {});
   EXPECT_EQ(r.exit_code, 125);

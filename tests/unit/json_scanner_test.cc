@@ -149,6 +149,30 @@ TEST(JsonScanner, CountsColumnsInCharacters) {
   EXPECT_EQ(verdict("[\"h\xC3\xA9\xF0\x9F\x8E\xAC\", x]"), "t:1:9: /1: expected a value, found x");
 }
 
+TEST(JsonScanner, TellsThePositionAtEveryQuestion) {
+  // More than one window of it, so that the counting goes on from where a forgotten piece ended.
+  std::string text = "[\n";
+  const std::size_t lines = 40'000;
+  for (std::size_t i = 0; i < lines; ++i) text += R"("äöü", "b")" + std::string(i + 1 < lines ? ",\n" : "\n]");
+  std::string_view rest = text;
+  JsonScanner scanner([&](char* into, std::size_t size) {
+    const std::size_t n = std::min(size, rest.size());
+    std::memcpy(into, rest.data(), n);
+    rest.remove_prefix(n);
+    return n;
+  });
+  ASSERT_TRUE(scanner.enter_array());
+  std::string value;
+  for (std::size_t i = 0; scanner.next_element(); ++i) {
+    static_cast<void>(scanner.peek());
+    const TextPosition before = scanner.position();
+    ASSERT_EQ(before, (TextPosition{2 + i / 2, i % 2 == 0 ? 1U : 8U})) << i;
+    ASSERT_TRUE(scanner.read_string(value));
+    ASSERT_EQ(scanner.position(), before) << "the same token, asked again";
+  }
+  EXPECT_TRUE(scanner.finish());
+}
+
 TEST(JsonScanner, KnowsThePositionFarBehindItsWindow) {
   std::string text = "[\n";
   for (int i = 0; i < 100000; ++i) text += "\"\xC3\xA9 some words\",\n";

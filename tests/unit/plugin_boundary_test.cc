@@ -167,6 +167,27 @@ TEST(PluginShim, AConstructorThatThrowsIsAnError) {
   EXPECT_THAT(found.error().message, ::testing::HasSubstr("cannot be made"));
 }
 
+TEST(PluginHost, TellsWhereOutputIsKept) {
+  RecordingHost host;
+  const wire::FlatHost flat(host);
+  wire::RemoteHost seen(flat.get());
+  EXPECT_EQ(seen.room(Stream::out).data(), host.kept.data());
+  EXPECT_EQ(seen.room(Stream::out).size(), host.kept.size());
+  EXPECT_TRUE(seen.room(Stream::err).empty());
+  EXPECT_TRUE(seen.room(Stream::timeline).empty());
+}
+
+TEST(PluginHost, OfAnOlderProgramHasNoRoom) {
+  RecordingHost host;
+  const wire::FlatHost flat(host);
+  HeliosHost older = *flat.get();
+  older.size = offsetof(HeliosHost, room);
+  wire::RemoteHost seen(&older);
+  EXPECT_TRUE(seen.room(Stream::out).empty());
+  seen.output(Stream::out, "kept");
+  EXPECT_EQ(host.out, "kept");
+}
+
 TEST(PluginShim, NamesAreChecked) {
   static_assert(is_runner_name("dry-run2") && !is_runner_name("") && !is_runner_name("A") && !is_runner_name("a/b"));
   static_assert(is_runner_name("abcdefghijklmnopqrstuvwxyz012345") &&

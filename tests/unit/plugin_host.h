@@ -1,6 +1,9 @@
 /// A host that remembers what it was told, and plans for the runner "other".
 #pragma once
 
+#include <array>
+#include <span>
+
 #include "helios/runner.h"
 #include "plugin_sample.h"
 
@@ -13,6 +16,10 @@ class RecordingHost : public Host {
   ExecutionRequest planned;
 
   void output(Stream stream, std::string_view bytes) noexcept override { (stream == Stream::out ? out : err) += bytes; }
+  std::array<char, 8> kept{};
+  [[nodiscard]] std::span<char> room(Stream stream) noexcept override {
+    return stream == Stream::out ? std::span<char>(kept) : std::span<char>();
+  }
   void log(LogLevel l, std::string_view message) noexcept override {
     level = l;
     logged += message;
