@@ -190,7 +190,7 @@ class RunGroup {
   [[nodiscard]] Counters read() const;
   /// Looks at what is only known while processes are there: the parts of the memory, and on kernels without peak files
   /// the current use. `read()` tells the largest that was seen. Costs some 10 us.
-  void sample();
+  MemoryParts sample();
   [[nodiscard]] std::uint64_t cpu_usage_us() const;  ///< 0 if it cannot be measured
   [[nodiscard]] CpuWait cpu_wait() const;
   [[nodiscard]] std::uint64_t oom_kill_count() const;  ///< 0 if it cannot be measured

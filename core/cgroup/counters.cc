@@ -209,12 +209,13 @@ void RunGroup::sample_memory_parts() {
   keep_larger(memory_most_.kernel, memory_now_.kernel);
 }
 
-void RunGroup::sample() {
+MemoryParts RunGroup::sample() {
   sample_memory_parts();
   if (!memory_peak_) {
     sampled_memory_ = std::max(sampled_memory_, parse_number(read_again(memory_current_.get())).value_or(0));
   }
   if (!pids_peak_) sampled_tasks_ = std::max(sampled_tasks_, parse_number(read_again(pids_current_.get())).value_or(0));
+  return memory_now_;
 }
 
 std::uint64_t RunGroup::cpu_usage_us() const {

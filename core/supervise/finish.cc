@@ -32,6 +32,12 @@ void leave_out_helpers(ResourceUsage& usage, unsigned helpers) {
   }
 }
 
+/// Last words taken near the memory limit are nobody's business if the run then ended otherwise.
+bool ended_by_a_limit(const Observation& seen, Reason reason) {
+  if (seen.cause) return *seen.cause != Reason::cancelled;
+  return reason == Reason::memory_limit || reason == Reason::host_out_of_memory;
+}
+
 }  // namespace
 
 Execution finish(const RunFacts& f, const Observation& seen) {
@@ -41,8 +47,8 @@ Execution finish(const RunFacts& f, const Observation& seen) {
   counters.add_to(x.usage);
   leave_out_helpers(x.usage, f.helpers);
   add_limits(f, x);
-  x.last_processes = seen.last_processes;
   x.termination = judge(seen, counters, f.request);
+  if (ended_by_a_limit(seen, x.termination.reason)) x.last_processes = seen.last_processes;
   x.usage.set(Figure::duration_ms, ms(seen.end_ns - f.started_ns), "clock");
   x.usage.set(Figure::setup_ms, ms(f.started_ns - f.begin_ns), "clock");
   return x;

@@ -320,7 +320,19 @@ class Loop {
   /// Often at first and rarely later, so that short runs are seen and long ones are left alone.
   void look(std::int64_t now) {
     if (now < look_tick_) return;
-    look_tick_ = target_.sample() ? now + std::clamp(now - started_, kFirstLook, kLookTick) : kNever;
+    const auto parts = target_.sample();
+    look_tick_ = parts ? now + std::clamp(now - started_, kFirstLook, kLookTick) : kNever;
+    if (parts && !seen_.ended) keep_words_near_the_memory_limit(*parts);
+  }
+
+  /// At its memory limit the kernel ends a run without asking us: what was there is noted when it comes near, and again
+  /// each time that it has come nearer. Page cache is no danger: it is given back.
+  void keep_words_near_the_memory_limit(const cgroup::MemoryParts& parts) {
+    const auto& limit = request_.limits[Limit::memory];
+    const std::uint64_t kept = parts.anonymous.value_or(0) + parts.shared.value_or(0);
+    if (!limit || seen_.cause || kept < *limit / 4 * 3 || kept < words_at_ + *limit / 16) return;
+    words_at_ = kept;
+    if (auto words = target_.last_words(); !words.empty()) seen_.last_processes = std::move(words);
   }
 
   void sample(std::int64_t now) {
@@ -352,7 +364,8 @@ class Loop {
     seen_.cause = r;
     seen_.detail = std::move(detail);
     if (!seen_.ended) (void)target_.sample();
-    if (r != Reason::cancelled && !seen_.ended) seen_.last_processes = target_.last_words();
+    const bool too_late = r == Reason::memory_limit && !seen_.last_processes.empty();  // the kernel was faster
+    if (r != Reason::cancelled && !seen_.ended && !too_late) seen_.last_processes = target_.last_words();
     return true;
   }
 
@@ -405,6 +418,7 @@ class Loop {
   std::int64_t kill_time_{0};
   bool notice_gone_{false};
   std::int64_t notices_{0}, notice_at_{0};  // refused calls answered; when the next one may be
+  std::uint64_t words_at_{0};               // memory in use when the last words were taken
   std::uint64_t idle_cpu_{0}, idle_file_{0};
   std::optional<cgroup::CpuWait> idle_wait_;  // at the last look, if the run seemed idle then
   bool spoke_{false};

@@ -48,10 +48,10 @@ class Target {
   /// Who waits for a processor. Only asked when a run seems idle: it takes a look at each thread.
   [[nodiscard]] virtual cgroup::CpuWait cpu_wait() { return {}; }
   [[nodiscard]] virtual std::uint64_t oom_kills() { return 0; }
-  /// The processes of the run, called once when a limit is about to end it.
+  /// The processes of the run, called when a limit is about to end it.
   [[nodiscard]] virtual std::vector<LastProcess> last_words() { return {}; }
-  /// Looks at what is only known while processes are there. False: nothing here is known that way.
-  [[nodiscard]] virtual bool sample() { return false; }
+  /// Looks at what is only known while processes are there. Empty: nothing here is known that way.
+  [[nodiscard]] virtual std::optional<cgroup::MemoryParts> sample() { return std::nullopt; }
   /// Everything that is counted, as it stands; empty without control groups.
   [[nodiscard]] virtual std::optional<cgroup::Counters> counters() { return std::nullopt; }
 };

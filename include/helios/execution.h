@@ -152,9 +152,9 @@ struct Use {
   bool operator==(const Use&) const = default;
 };
 
-/// A process of the run as it was just before a limit ended the run. `command` is the start of its command line, at
-/// most 128 bytes, or its short name in brackets; `state` the kernel's letter; `wait_channel` the kernel function it
-/// slept in, empty if it did not or that may not be read.
+/// A process of the run as it was just before a limit ended the run (the memory limit: when the run came near it).
+/// `command` is the start of its command line, at most 128 bytes, or its short name in brackets; `state` the kernel's
+/// letter; `wait_channel` the kernel function it slept in, empty if it did not or that may not be read.
 struct LastProcess {
   std::int64_t pid{0};
   std::int64_t parent{0};

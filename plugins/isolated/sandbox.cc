@@ -415,9 +415,8 @@ std::optional<std::uint64_t> Sandbox::cpu_us() {
   return group_ != nullptr ? std::optional(group_->cpu_usage_us()) : std::nullopt;
 }
 
-bool Sandbox::sample() {
-  if (group_ != nullptr) group_->sample();
-  return group_ != nullptr;
+std::optional<cgroup::MemoryParts> Sandbox::sample() {
+  return group_ != nullptr ? std::optional(group_->sample()) : std::nullopt;
 }
 
 std::vector<LastProcess> Sandbox::last_words() {

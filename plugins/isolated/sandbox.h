@@ -55,7 +55,7 @@ class Sandbox final : public supervise::Target {
   void signal(int number) override;
   void kill() override;
   [[nodiscard]] std::optional<std::uint64_t> cpu_us() override;
-  [[nodiscard]] bool sample() override;
+  [[nodiscard]] std::optional<cgroup::MemoryParts> sample() override;
   [[nodiscard]] std::optional<cgroup::Counters> counters() override {
     return group_ != nullptr ? std::optional(group_->read()) : std::nullopt;
   }

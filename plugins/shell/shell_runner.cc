@@ -130,9 +130,8 @@ class ShellTarget final : public supervise::Target {
   [[nodiscard]] std::optional<std::uint64_t> cpu_us() override {
     return group_ != nullptr ? std::optional(group_->cpu_usage_us()) : std::nullopt;
   }
-  [[nodiscard]] bool sample() override {
-    if (group_ != nullptr) group_->sample();
-    return group_ != nullptr;
+  [[nodiscard]] std::optional<cgroup::MemoryParts> sample() override {
+    return group_ != nullptr ? std::optional(group_->sample()) : std::nullopt;
   }
   [[nodiscard]] std::optional<cgroup::Counters> counters() override {
     return group_ != nullptr ? std::optional(group_->read()) : std::nullopt;

@@ -9,11 +9,14 @@ namespace helios::test {
 namespace {
 constexpr double kMiB = 1 << 20;
 
+/// tests/contract/cost_test.cc looks closer. An emulated machine's own host adds to what it thinks it has used.
+double cpu_tolerance(double ms) { return ms * 0.2 + (emulated() ? 400 : 30); }
+
 TEST_P(Contract, CpuTimeIsMeasured) {
   const Finished f = run_probe({}, {"burn", "500"});
   expect_ended(f, "exited", 0);
   ASSERT_TRUE(f.figure("cpuMs")) << f.describe();
-  EXPECT_NEAR(*f.figure("cpuMs"), 500, 500 * 0.2 + 30);
+  EXPECT_NEAR(*f.figure("cpuMs"), 500, cpu_tolerance(500));
   EXPECT_GE(f.result.value("durationMs", 0), 450);
 }
 
@@ -62,7 +65,7 @@ TEST_P(Contract, TheTimelineShowsTheRun) {
     EXPECT_GE(samples[i].at("cpuMs"), samples[i - 1].at("cpuMs"));
   }
   EXPECT_LT(samples.front().at("cpuMs"), 200);
-  EXPECT_NEAR(samples.back().at("cpuMs").get<double>(), 400, 400 * 0.2 + 30);
+  EXPECT_NEAR(samples.back().at("cpuMs").get<double>(), 400, cpu_tolerance(400));
   EXPECT_EQ(samples[samples.size() / 2].value("processes", -1), 1);
 }
 

@@ -3,6 +3,7 @@
 //
 // Nothing waits for a moment: the probe says by a file that it has spent everything, and is then ended.
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -26,13 +27,14 @@ double memory_tolerance(double bytes) {
   return 1.5 * kMiB + bytes / 32 + 64 * 4096 * static_cast<double>(sysconf(_SC_NPROCESSORS_CONF));
 }
 
-/// The probe burns by the same clock that the kernel charges, but starting and ending processes costs, too. What an
-/// emulated machine is kept from doing by its host counts as its own use.
+/// The probe burns by the same clock that the kernel charges, but starting and ending processes costs, too. On an
+/// emulated machine nobody knows how much: there the bound is what the processors had to give.
 void expect_cpu(const Finished& f, const char* key, double ms) {
   ASSERT_TRUE(f.figure(key)) << f.describe();
   EXPECT_GE(*f.figure(key), ms * 0.98) << f.describe();
-  EXPECT_LE(*f.figure(key), ms * 1.1 + static_cast<double>(patiently(std::chrono::milliseconds(80)).count()))
-      << f.describe();
+  const double all_time = f.result.value("durationMs", 0.0) + f.figure("teardownMs").value_or(0);
+  const double most = emulated() ? all_time * static_cast<double>(sysconf(_SC_NPROCESSORS_CONF)) : ms * 1.1 + 80;
+  EXPECT_LE(*f.figure(key), most) << f.describe();
 }
 
 void expect_memory(const Finished& f, const char* key, double bytes, double more = 0) {
@@ -85,6 +87,25 @@ class Cost : public Contract {
   }
 };
 
+/// What is started while it lives runs on one processor: throttled time is summed over them.
+class OneProcessor {
+ public:
+  OneProcessor() {
+    EXPECT_EQ(sched_getaffinity(0, sizeof before_, &before_), 0);
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    for (int cpu = 0; CPU_COUNT(&one) == 0 && cpu < CPU_SETSIZE; ++cpu)
+      if (CPU_ISSET(cpu, &before_)) CPU_SET(cpu, &one);
+    EXPECT_EQ(sched_setaffinity(0, sizeof one, &one), 0);
+  }
+  ~OneProcessor() { sched_setaffinity(0, sizeof before_, &before_); }
+  OneProcessor(const OneProcessor&) = delete;
+  OneProcessor& operator=(const OneProcessor&) = delete;
+
+ private:
+  cpu_set_t before_{};
+};
+
 std::string hierarchy_of(const Finished& f) { return f.result["host"].value("cgroup", ""); }
 
 /// SIGKILL from outside, for the probe or for what was started before it: process 1, whose name depends on the kernel.
@@ -126,6 +147,7 @@ TEST_P(Cost, ThrottlingIsTheTimeThatTheQuotaTook) {
   // One thread with a twentieth of a processor runs 5 ms of each 100 ms and is throttled for the rest, less what it
   // waits for a processor: on a busy machine one of a few runs has to be undisturbed enough. Half of the truth never
   // is.
+  const OneProcessor pinned;
   double share = 0;
   for (int attempt = 0; attempt < 6 && share < 0.7; ++attempt) {
     const Finished f = run({"--cpus", "0.05"}, {"user", "40"});
@@ -133,7 +155,12 @@ TEST_P(Cost, ThrottlingIsTheTimeThatTheQuotaTook) {
     ASSERT_TRUE(f.figure("throttledMs")) << f.describe();
     const double not_running = f.result.value("durationMs", 0) - f.figure("cpuMs").value_or(0);
     EXPECT_GE(f.result.value("durationMs", 0), 40 / 0.05 - 200) << "the first and the last period are not whole";
-    EXPECT_LE(*f.figure("throttledMs"), not_running + 100) << f.describe();
+    // Ending is under the quota, too, and on v2 the building of the sandbox: a wait that began then is told when it
+    // ends.
+    // An emulated machine overdraws a quota by so much at a time that such a wait is as long as the rest.
+    const double building = emulated() ? f.figure("setupMs").value_or(0) : 0;
+    EXPECT_LE(*f.figure("throttledMs"), building + not_running + f.figure("teardownMs").value_or(0) + 200)
+        << f.describe();
     share = std::max(share, *f.figure("throttledMs") / not_running);
   }
   EXPECT_GE(share, 0.7);
@@ -244,6 +271,8 @@ TEST_P(Cost, ARunThatItsTimeLimitEndsIsAccountedInFull) {
   const Finished f = run({"--cpu-time", std::to_string(limit) + "ms"}, {"spend", "32", "60000"});
   expect_ended(f, "cpu-time-limit", 137);
   expect_cpu(f, "cpuMs", static_cast<double>(limit));
+  // What building the sandbox takes is not the command's, for the limit no more than for the figure.
+  EXPECT_LE(f.result["termination"]["evidence"][0].value("value", 1e9) / 1e3, *f.figure("cpuMs") + 1) << f.describe();
   expect_memory(f, "peakMemoryBytes", 32 * kMiB);
   expect_memory(f, "peakAnonymousBytes", 32 * kMiB);
 }
@@ -253,6 +282,31 @@ TEST_P(Cost, ARunThatTheMemoryLimitEndsIsAccountedInFull) {
   expect_ended(f, "memory-limit", 137);
   expect_memory(f, "peakMemoryBytes", 48 * kMiB);
   EXPECT_GE(f.figure("oomKills").value_or(0), 1) << f.describe();
+}
+
+TEST_P(Cost, LastWordsAreTakenBeforeTheMemoryLimitEndsTheRun) {
+  const Finished f = run({"--memory", "64M"}, {"climb", "56", "500"});
+  expect_ended(f, "memory-limit", 137);
+  if (emulated()) GTEST_SKIP() << "reading them is bounded to 20 ms: on an emulated machine it may not get through";
+  ASSERT_TRUE(f.result.contains("lastWords")) << f.describe();
+  const nlohmann::json& largest = f.result["lastWords"]["processes"][0];
+  EXPECT_GE(largest.value("memoryBytes", 0.0), 48 * kMiB) << f.describe();
+  EXPECT_EQ(largest.value("command", ""), "./cost_probe climb 56 500") << f.describe();
+}
+
+TEST_P(Cost, ARunThatOnlyComesNearItsMemoryLimitHasNoLastWords) {
+  const Finished f = run({"--memory", "64M"}, {"spend", "60", "400"});
+  expect_ended(f, "exited", 0);
+  EXPECT_FALSE(f.result.contains("lastWords")) << f.describe();
+  EXPECT_NE(f.result.value("bottleneck", "").find("below the memory limit"), std::string::npos) << f.describe();
+}
+
+TEST_P(Cost, AMemoryLimitFullOfPageCacheIsNoBottleneck) {
+  if (workspace_is_tmpfs()) GTEST_SKIP() << "needs a TMPDIR on a disk: the pages of a tmpfs are not given back";
+  const Finished f = run({"--memory", "64M"}, {"hold", "written", "200"});
+  expect_ended(f, "exited", 0);
+  EXPECT_GE(f.figure("peakMemoryBytes").value_or(0), 56 * kMiB) << f.describe();
+  EXPECT_EQ(f.result.value("bottleneck", "").find("memory limit"), std::string::npos) << f.describe();
 }
 
 // ---- absent rather than 0 ----
@@ -265,8 +319,10 @@ TEST_P(Cost, TellsWhatThisHierarchyCanTellAndNothingElse) {
   for (const char* key :
        {"cpuMs", "userMs", "systemMs", "peakMemoryBytes", "oomKills", "processLimitHits", "setupMs", "teardownMs"})
     EXPECT_TRUE(resources.contains(key)) << key << f.describe();
-  // On v1 the processor's group is only made where there is a limit to hold.
-  EXPECT_EQ(resources.contains("throttledMs"), !v1) << f.describe();
+  // On v1 the processor's group is only made where there is a limit to hold; on a mixed host it depends on the kernel.
+  if (hierarchy_of(f) != "mixed") {
+    EXPECT_EQ(resources.contains("throttledMs"), !v1) << f.describe();
+  }
   EXPECT_EQ(resources.contains("pressure"), !v1) << f.describe();
   for (const auto& [key, value] : resources.items())
     EXPECT_TRUE(!value.is_number() || resources["sources"].contains(key)) << key << f.describe();

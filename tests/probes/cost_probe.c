@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,10 +62,10 @@ static double cpu_ms(void) {
 
 // Nearly all of it in user mode: this clock is a system call, so it is looked at rarely.
 static void burn_user(long ms) {
-  static volatile uint64_t sink;
   const double end = cpu_ms() + (double)ms;
   while (cpu_ms() < end)
-    for (int i = 0; i < 100000; ++i) sink += (uint64_t)i;
+    for (volatile int i = 0; i < 100000; ++i) {
+    }
 }
 
 // Nearly all of it in the kernel.
@@ -200,6 +199,13 @@ static int do_spend(char** arg) {
   return done(arg[2]);
 }
 
+// climb MIB MS: anonymous memory, then as much time as a child needs to burn MS, then memory without end
+static int do_climb(char** arg) {
+  do_spend((char*[]){arg[0], arg[1], NULL});
+  for (;;) touch(map(kMiB, MAP_PRIVATE | MAP_ANONYMOUS, -1), kMiB);
+  return 0;
+}
+
 // ---- processes ----
 
 static void* rest(void* nothing) {
@@ -247,8 +253,8 @@ static int do_disk(char** arg) {
 static const struct {
   const char* name;
   int (*run)(char** arg);
-} actions[] = {{"user", do_user},   {"system", do_system}, {"lost", do_lost}, {"hold", do_hold},
-               {"spend", do_spend}, {"tasks", do_tasks},   {"disk", do_disk}};
+} actions[] = {{"user", do_user},   {"system", do_system}, {"lost", do_lost},   {"hold", do_hold},
+               {"spend", do_spend}, {"climb", do_climb},   {"tasks", do_tasks}, {"disk", do_disk}};
 
 int main(int argc, char** argv) {
   for (size_t i = 0; argc > 1 && i < sizeof actions / sizeof *actions; ++i)

@@ -83,6 +83,10 @@ class Running {
 /// An upper bound on time, times HELIOS_TEST_SLOWNESS: an emulated machine is some ten times slower.
 [[nodiscard]] std::chrono::milliseconds patiently(std::chrono::milliseconds bound);
 
+/// Is this a machine that is said to be slower? What it is kept from doing by its host counts as its own processor
+/// time.
+[[nodiscard]] inline bool emulated() { return patiently(std::chrono::milliseconds(1)) > std::chrono::milliseconds(1); }
+
 /// Polls until `holds` or the limit; the answer is its last value.
 [[nodiscard]] bool wait_until(const std::function<bool()>& holds,
                               std::chrono::milliseconds limit = patiently(std::chrono::milliseconds(10'000)));
