@@ -60,6 +60,7 @@ const std::map<unsigned long, Kind>& kinds() {
       {439, {"faccessat2", EIO}},
       {SYS_readlink, {"readlink", EIO}},
       {SYS_getdents64, {"getdents64", EIO}},
+      {SYS_getxattr, {"getxattr", EIO}},
       {SYS_getcwd, {"getcwd", ENOMEM}},
       {SYS_lseek, {"lseek", EINVAL}},
       {SYS_ftruncate, {"ftruncate", ENOSPC}},
