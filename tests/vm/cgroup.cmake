@@ -4,10 +4,10 @@
 
 # helios_vm_cgroup_test(NAME LABELS vm-run's options…)
 function(helios_vm_cgroup_test name labels)
-  add_test(NAME vm.cgroup.${name} COMMAND ${CMAKE_SOURCE_DIR}/tests/vm/vm-run
+  add_test(NAME vm.cgroup.${name} COMMAND ${CMAKE_SOURCE_DIR}/tests/vm/vm-run --timeout 180
     --env HELIOS_CGROUP_PROBE=1 --add $<TARGET_FILE:cgroup_test>:/opt/cgroup_test ${ARGN} -- /opt/cgroup_test)
   # 3: a tool or package could not be had. Emulation is slow, and slower when it has to share processors.
-  set_tests_properties(vm.cgroup.${name} PROPERTIES LABELS "${labels}" SKIP_RETURN_CODE 3 TIMEOUT 300 PROCESSORS 2
+  set_tests_properties(vm.cgroup.${name} PROPERTIES LABELS "${labels}" SKIP_RETURN_CODE 3 TIMEOUT 240 PROCESSORS 2
     FIXTURES_REQUIRED vm)
 endfunction()
 

@@ -37,10 +37,10 @@ function(helios_vm_suite name)
     FIXTURES_REQUIRED vm)
 endfunction()
 
-helios_vm_suite(v2-root PROGRAMS contract_tests escape_tests SECONDS 900 IDENTITY root)
-helios_vm_suite(v2-delegated PROGRAMS contract_tests escape_tests SECONDS 900 IDENTITY delegated
+helios_vm_suite(v2-root PROGRAMS contract_tests escape_tests SECONDS 600 IDENTITY root)
+helios_vm_suite(v2-delegated PROGRAMS contract_tests escape_tests SECONDS 600 IDENTITY delegated
   OPTIONS --user user --delegate)
-helios_vm_suite(v2-user PROGRAMS contract_tests SECONDS 300 IDENTITY user OPTIONS --user user)
+helios_vm_suite(v2-user PROGRAMS contract_tests SECONDS 150 IDENTITY user OPTIONS --user user)
 
 # No test of this host: ctest does not list it.
 add_executable(systemd_tests ${CMAKE_CURRENT_LIST_DIR}/systemd_test.cc)
@@ -50,12 +50,12 @@ set_target_properties(systemd_tests PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_
 set_property(GLOBAL APPEND PROPERTY HELIOS_TEST_PROGRAMS systemd_tests)
 # Entry 3 is systemd_scope: see cgroup.cmake.
 set(asks_systemd --init systemd --env HELIOS_CGROUP_PROBE=1 --env HELIOS_CGROUP_EXPECT=v2 --env HELIOS_CGROUP_ENTRY=3)
-helios_vm_suite(systemd-root PROGRAMS cgroup_test systemd_tests SECONDS 300 IDENTITY root OPTIONS ${asks_systemd})
-helios_vm_suite(systemd-user PROGRAMS cgroup_test systemd_tests SECONDS 300 IDENTITY user
+helios_vm_suite(systemd-root PROGRAMS cgroup_test systemd_tests SECONDS 240 IDENTITY root OPTIONS ${asks_systemd})
+helios_vm_suite(systemd-user PROGRAMS cgroup_test systemd_tests SECONDS 240 IDENTITY user
   OPTIONS ${asks_systemd} --user user --env HELIOS_CONTRACT_EXPECT_GROUPS=1)
 
 if(TARGET fault_tests)
-  helios_vm_suite(faults-root PROGRAMS fault_tests SECONDS 600 IDENTITY root OPTIONS --env HELIOS_FAULTS_EVERY=20)
+  helios_vm_suite(faults-root PROGRAMS fault_tests SECONDS 300 IDENTITY root OPTIONS --env HELIOS_FAULTS_EVERY=20)
   helios_vm_suite(faults-root-full SLOW PROGRAMS fault_tests SECONDS 5400 IDENTITY root
     OPTIONS --env HELIOS_FAULTS_EVERY=1)
   helios_vm_suite(faults-delegated-full SLOW PROGRAMS fault_tests SECONDS 5400 IDENTITY delegated
