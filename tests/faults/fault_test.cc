@@ -318,7 +318,7 @@ TEST_P(Faults, EveryCallFailsOnce) {
   const std::vector<Call> calls = read_calls();
   const std::size_t main_begins = begin_of_main(calls);
   ASSERT_LT(main_begins, calls.size());
-  const int every = std::max(1, number_from_environment("HELIOS_FAULTS_EVERY", 15));
+  const int every = std::max(1, number_from_environment("HELIOS_FAULTS_EVERY", 5));
   const int shift = number_from_environment("HELIOS_FAULTS_SHIFT", 0);
   const bool tell = number_from_environment("HELIOS_FAULTS_TELL", 0) != 0;
   int made = 0, unreached = 0, refused = 0, ran = 0, bad = 0;
