@@ -25,7 +25,7 @@ function(helios_vm_suite name)
     --add ${CMAKE_BINARY_DIR}/bin/helios-run:/opt/helios/bin/helios-run
     --add ${HELIOS_PLUGIN_OUTPUT}:/opt/helios/plugins --add ${HELIOS_POLICY_OUTPUT}:/opt/helios/policies
     --env HELIOS_RUN=/opt/helios/bin/helios-run --env HELIOS_PROBES=/opt/probes --env HELIOS_TEST_SLOWNESS=10
-    --env TMPDIR=/var/tmp --env HELIOS_CONTRACT_IDENTITY=${A_IDENTITY} ${A_OPTIONS}
+    --env TMPDIR=/var/tmp --env HELIOS_TEST_OWNS_HOST=1 --env HELIOS_CONTRACT_IDENTITY=${A_IDENTITY} ${A_OPTIONS}
     -- /opt/vm-suites "${A_FILTER}")
   set(labels vm)
   if(A_SLOW)
