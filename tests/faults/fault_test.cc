@@ -363,6 +363,7 @@ TEST_P(Faults, EveryCallFailsOnce) {
   EXPECT_LE(unreached * 50, made + 49) << unreached << " of " << made << " calls were not made again";
   std::printf("[   FAULTS ] %s as %s: %zu calls, %d made to fail (%d not reached): %d refused, %d ran, %d wrong\n",
               GetParam().runner.c_str(), GetParam().who.name.c_str(), calls.size(), made, unreached, refused, ran, bad);
+  std::fflush(stdout);  // in a pipe it would come after what the next place says, or never
 }
 
 std::string place_name(const testing::TestParamInfo<Place>& place) {
