@@ -52,7 +52,7 @@ TEST_P(Contract, OurOwnCostIsToldApart) {
 }
 
 TEST_P(Contract, TheTimelineShowsTheRun) {
-  const std::string path = "/tmp/helios-timeline-" + std::to_string(::getpid());
+  const std::string path = "/tmp/helios-test-timeline-" + std::to_string(::getpid());
   const Finished f = run_probe({"--timeline", path, "--timeline-interval", "20ms"}, {"burn", "400"});
   expect_ended(f, "exited", 0);
   std::ifstream file(path);

@@ -95,8 +95,8 @@ TEST_P(Contract, LastWordsNameTheProcessesThatALimitEnded) {
   const Finished f = run_command({"--timeout", "1s"}, {"sh", "-c", "sleep 60 & sleep 60"});
   expect_ended(f, "wall-time-limit", 137);
   std::size_t sleeps = 0;
-  const nlohmann::json words = f.result.value("lastWords", nlohmann::json::object());
-  for (const auto& p : words.value("processes", nlohmann::json::array())) {
+  // On a very slow machine there may be none at all.
+  for (const auto& p : f.result.value("/lastWords/processes"_json_pointer, nlohmann::json::array())) {
     if (p.at("command") != "sleep 60") continue;
     ++sleeps;
     EXPECT_GT(p.at("pid"), 1) << f.describe();

@@ -24,7 +24,7 @@ namespace fs = std::filesystem;
 class Cli : public testing::Test {
  protected:
   Cli() {
-    char name[] = "/tmp/helios-cli-XXXXXX";
+    char name[] = "/tmp/helios-cli-test-XXXXXX";
     dir_ = ::mkdtemp(name);
     fs::create_directory(dir_ / "ws");
     write("ws/s.json",

@@ -1,4 +1,4 @@
-# Every system call between start and the command's exec fails once: fault_test.cc. The sample is every 15th call, each
+# Every system call between start and the command's exec fails once: fault_test.cc. The sample is every fifth call, each
 # time others (HELIOS_FAULTS_SHIFT); everything is `tools/test-faults`, or HELIOS_FAULTS_EVERY=1.
 include(${CMAKE_CURRENT_LIST_DIR}/../support/support.cmake)
 

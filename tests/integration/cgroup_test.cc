@@ -161,13 +161,16 @@ TEST_F(CgroupTest, CpuTimeIsThatOfTheWholeTree) {
   auto group = make({});
   ASSERT_TRUE(group) << group.error().message;
   const pid_t pid = start_in(*group, [] {
+    int ends[2];
+    if (::pipe(ends) != 0) return 1;
     const pid_t child = ::fork();  // never waited for by its parent: rusage would miss it
     if (child == 0) ::_exit(burn_cpu(150));
+    ::close(ends[1]);
     burn_cpu(150);
-    ::usleep(400000);
-    return 0;
+    char none;
+    return ::read(ends[0], &none, 1) == 0 ? 0 : 1;  // end of file: the child has ended
   });
-  await(pid);
+  EXPECT_TRUE(await(pid).exited_with(0));
   ASSERT_TRUE(group->kill());
   const auto c = group->read();
   ASSERT_TRUE(c.cpu_ms.value);

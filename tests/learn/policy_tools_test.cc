@@ -23,7 +23,7 @@ constexpr const char* kFilter = R"("seccomp": {"defaultAction": "SCMP_ACT_ALLOW"
 class PolicyTools : public testing::Test {
  protected:
   PolicyTools() {
-    char name[] = "/tmp/helios-tools-XXXXXX";
+    char name[] = "/tmp/helios-tools-test-XXXXXX";
     dir_ = ::mkdtemp(name);
     fs::create_directory(dir_ / "ws");
   }

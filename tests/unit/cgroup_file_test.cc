@@ -36,7 +36,7 @@ TEST(HasWord, DoesNotFindParts) {
 
 // On a v1 host /sys/fs/cgroup is a tmpfs: an ordinary directory must never pass for a control group.
 TEST(OpenGroup, RefusesWhatIsNoCgroupFileSystem) {
-  char path[] = "/tmp/helios-cgroup-XXXXXX";
+  char path[] = "/tmp/helios-cgroup-test-XXXXXX";
   ASSERT_NE(::mkdtemp(path), nullptr);
   const auto group = open_group(path);
   ASSERT_FALSE(group);
@@ -45,7 +45,7 @@ TEST(OpenGroup, RefusesWhatIsNoCgroupFileSystem) {
 }
 
 TEST(WriteControl, DoesNotCreateFiles) {
-  char path[] = "/tmp/helios-cgroup-XXXXXX";
+  char path[] = "/tmp/helios-cgroup-test-XXXXXX";
   ASSERT_NE(::mkdtemp(path), nullptr);
   sys::UniqueFd fd(::open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   const auto written = write_control(fd.get(), path, "memory.max", "1");

@@ -16,7 +16,7 @@ namespace {
 class NamedFolderTest : public testing::Test {
  protected:
   NamedFolderTest() {
-    char name[] = "/tmp/helios-folder-XXXXXX";
+    char name[] = "/tmp/helios-folder-test-XXXXXX";
     root_ = ::mkdtemp(name);
     for (const char* dir : {"/ws", "/ws/logs", "/ws/deep", "/ws/deep/logs", "/out", "/out/logs"})
       ::mkdir((root_ + dir).c_str(), 0755);

@@ -20,7 +20,7 @@ using testing::HasSubstr;
 class PlacesTest : public testing::Test {
  protected:
   PlacesTest() {
-    char name[] = "/tmp/helios-places-XXXXXX";
+    char name[] = "/tmp/helios-places-test-XXXXXX";
     root_ = ::mkdtemp(name);
     ws_ = root_ + "/ws";
     ::mkdir(ws_.c_str(), 0755);

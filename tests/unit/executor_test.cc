@@ -45,7 +45,7 @@ class ScriptedRunner final : public Runner {
 class ExecutorTest : public testing::Test {
  protected:
   ExecutorTest() {
-    char name[] = "/tmp/helios-executor-XXXXXX";
+    char name[] = "/tmp/helios-executor-test-XXXXXX";
     ws_ = ::mkdtemp(name);
     spec_.id = "job";
     chunk_.id = 3;
