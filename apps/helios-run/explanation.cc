@@ -12,7 +12,7 @@
 #include <set>
 
 #include "apps/helios-run/text.h"
-#include "core/executor/verdict.h"
+#include "core/executor/ending.h"
 #include "core/policy/draft.h"
 #include "core/policy/fit.h"
 #include "core/spec/json_problem.h"

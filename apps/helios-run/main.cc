@@ -10,7 +10,7 @@
 #include "apps/helios-run/stdio.h"
 #include "apps/helios-run/wiring.h"
 #include "core/executor/cancel_signals.h"
-#include "core/executor/verdict.h"
+#include "core/executor/ending.h"
 
 namespace {
 

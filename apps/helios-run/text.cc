@@ -4,7 +4,7 @@
 #include <array>
 #include <cstdio>
 
-#include "core/executor/verdict.h"
+#include "core/executor/ending.h"
 #include "core/log.h"
 #include "core/spec/quantity.h"
 #include "core/spec/worker_result_json.h"

@@ -6,11 +6,6 @@
 #include <memory>
 #include <new>
 
-// The C library's header takes _Bool for granted, which clang has in C only.
-#define _Bool bool
-#include <sys/platform/x86.h>
-#undef _Bool
-
 // The low-level functions are deprecated in favour of EVP, which loads providers at first use (about 1 ms a process);
 // these compute the same with the same assembler and no set-up.
 #define OPENSSL_SUPPRESS_DEPRECATED
@@ -20,23 +15,13 @@
 // second to what the initialiser would have called.
 extern "C" void __wrap_OPENSSL_cpuid_setup() {}  // NOLINT(bugprone-reserved-identifier): the linker's name
 extern "C" void __real_OPENSSL_cpuid_setup();    // NOLINT(bugprone-reserved-identifier)
-extern "C" unsigned OPENSSL_ia32cap_P[4];        // where it keeps what it saw
 
 namespace helios::digest {
 namespace {
 
 /// Lets OpenSSL choose the fastest code for this processor: some 2 GB/s with SHA instructions, a fifth of that without.
-/// The C library has looked already; if it found these instructions, nothing else counts here.
 void look_at_processor() noexcept {
-  [[maybe_unused]] static const bool done = [] {
-    if (CPU_FEATURE_ACTIVE(SHA) && CPU_FEATURE_ACTIVE(SSSE3)) {
-      constexpr unsigned kShaExtensions = 1U << 29;  // in EBX of cpuid leaf 7, which is this word of OpenSSL's
-      OPENSSL_ia32cap_P[2] |= kShaExtensions;
-    } else {
-      __real_OPENSSL_cpuid_setup();
-    }
-    return true;
-  }();
+  [[maybe_unused]] static const bool done = (__real_OPENSSL_cpuid_setup(), true);
 }
 
 SHA256_CTX* context(std::array<unsigned char, 128>& state) {

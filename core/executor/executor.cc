@@ -9,10 +9,10 @@
 
 #include "core/executor/bottleneck.h"
 #include "core/executor/capture.h"
+#include "core/executor/ending.h"
 #include "core/executor/environment.h"
 #include "core/executor/named_folder.h"
 #include "core/executor/output_contract.h"
-#include "core/executor/verdict.h"
 #include "core/spec/command_line.h"
 #include "core/sys/file.h"
 

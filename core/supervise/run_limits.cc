@@ -3,9 +3,15 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
+#include <string_view>
 
 namespace helios::supervise {
+namespace {
+
+/// Those that a control group holds, and that therefore go missing together where none can be had.
+constexpr std::array kGroupLimits{Limit::memory, Limit::memory_high, Limit::swap, Limit::cpus, Limit::processes};
 
 cgroup::GroupLimits group_limits(const Limits& limits, unsigned helpers) {
   cgroup::GroupLimits g;
@@ -17,8 +23,6 @@ cgroup::GroupLimits group_limits(const Limits& limits, unsigned helpers) {
   return g;
 }
 
-namespace {
-
 /// No core file needs less than a page, and exactly 1 is what makes the kernel start no crash handler either
 /// (core_pattern with `|`: it would run as root on the host, and with a limit of 0 it does). A hard limit of 0 of our
 /// own cannot be raised without privileges on the host.
@@ -29,8 +33,6 @@ Result<std::uint64_t> core_limit() {
   }
   return ours.rlim_max >= kNoCore ? kNoCore : 0;
 }
-
-}  // namespace
 
 Result<std::vector<Rlimit>> rlimits_for(const Limits& limits) {
   const auto core = core_limit();
@@ -60,11 +62,33 @@ Result<std::vector<Rlimit>> rlimits_for(const Limits& limits) {
   return out;
 }
 
-Result<std::vector<LimitReceipt>> receipts_outside_group(const Limits& limits, bool counts_cpu,
-                                                         std::span<const std::string> allow_degraded) {
-  std::vector<LimitReceipt> out;
+bool may_lack(const ExecutionRequest& r, std::string_view limit) {
+  return std::find(r.allow_degraded.begin(), r.allow_degraded.end(), limit) != r.allow_degraded.end();
+}
+
+Status find_group(const ExecutionRequest& r, LimitPlan& p) {
+  cgroup::PlacementOptions options;
+  options.cgroup_parent = r.cgroup_parent;
+  auto place = cgroup::Placement::find(options);
+  if (place) {
+    auto writes = cgroup::plan_limits(*place, p.group, r.allow_degraded);
+    if (!writes) return fail(writes.error());
+    p.writes = std::move(*writes);
+    p.placement = std::move(*place);
+    return {};
+  }
+  for (const Limit l : kGroupLimits) {
+    if (!r.limits[l]) continue;
+    const std::string key(info(l).key);
+    if (!may_lack(r, key)) return fail(place.error().while_doing("limit " + key));
+    p.receipts.push_back({l, *r.limits[l], std::nullopt, "degraded"});
+  }
+  return {};
+}
+
+Status hold_outside_group(const ExecutionRequest& r, LimitPlan& p) {
   const auto held = [&](Limit l, const char* by) {
-    if (limits[l]) out.push_back({l, *limits[l], *limits[l], by});
+    if (r.limits[l]) p.receipts.push_back({l, *r.limits[l], *r.limits[l], by});
   };
   held(Limit::wall_time, "timer");
   held(Limit::idle_time, "watch:output,cpu");
@@ -73,31 +97,41 @@ Result<std::vector<LimitReceipt>> receipts_outside_group(const Limits& limits, b
   held(Limit::disk_files, "watch:workspace");
   held(Limit::open_files, "rlimit:RLIMIT_NOFILE");
   held(Limit::file_size, "rlimit:RLIMIT_FSIZE");
-  if (limits[Limit::cpu_time]) {
-    if (counts_cpu) {
-      held(Limit::cpu_time, "watch:cgroup");
-    } else if (std::find(allow_degraded.begin(), allow_degraded.end(), "cpuTime") != allow_degraded.end()) {
-      out.push_back({Limit::cpu_time, *limits[Limit::cpu_time], std::nullopt, "degraded"});
-    } else {
-      return fail(ErrorCode::unsupported, "limit cpuTime: no control group counts the CPU time of the whole tree here",
-                  "start under a delegated group (systemd-run --user --scope -p Delegate=yes ...), or pass "
-                  "--allow-degraded=cpuTime");
-    }
+  if (!r.limits[Limit::cpu_time]) return {};
+  if (p.placement && p.placement->counts_cpu()) {
+    held(Limit::cpu_time, "watch:cgroup");
+  } else if (may_lack(r, "cpuTime")) {
+    p.receipts.push_back({Limit::cpu_time, *r.limits[Limit::cpu_time], std::nullopt, "degraded"});
+  } else {
+    return fail(ErrorCode::unsupported, "limit cpuTime: no control group counts the CPU time of the whole tree here",
+                "start under a delegated group (systemd-run --user --scope -p Delegate=yes ...), or pass "
+                "--allow-degraded=cpuTime");
   }
-  return out;
+  return {};
 }
 
-std::vector<PlanItem> describe_limits(const std::optional<cgroup::Placement>& placement,
-                                      std::span<const cgroup::LimitWrite> writes, std::span<const LimitReceipt> outside,
-                                      std::span<const Rlimit> rlimits) {
-  std::vector<PlanItem> items{{"cgroup", "placement", placement ? placement->describe() : "none"}};
-  for (const auto& w : writes) {
+}  // namespace
+
+Result<LimitPlan> plan_limits(const ExecutionRequest& request, unsigned helpers) {
+  LimitPlan p;
+  p.group = group_limits(request.limits, helpers);
+  if (auto s = find_group(request, p); !s) return fail(s.error());
+  if (auto s = hold_outside_group(request, p); !s) return fail(s.error());
+  auto rlimits = rlimits_for(request.limits);
+  if (!rlimits) return fail(rlimits.error());
+  p.rlimits = std::move(*rlimits);
+  return p;
+}
+
+std::vector<PlanItem> describe(const LimitPlan& p) {
+  std::vector<PlanItem> items{{"cgroup", "placement", p.placement ? p.placement->describe() : "none"}};
+  for (const auto& w : p.writes) {
     items.push_back({"limits", std::string(info(w.limit).key), w.file.empty() ? w.by : w.file + " = " + w.value});
   }
-  for (const auto& l : outside) {
+  for (const auto& l : p.receipts) {
     items.push_back({"limits", std::string(info(l.limit).key), std::to_string(l.requested) + " by " + l.by});
   }
-  for (const auto& l : rlimits) items.push_back({"rlimits", l.name, std::to_string(l.soft)});
+  for (const auto& l : p.rlimits) items.push_back({"rlimits", l.name, std::to_string(l.soft)});
   return items;
 }
 

@@ -14,8 +14,8 @@ namespace {
 
 /// Leaves `group` empty where none can be had and that was allowed.
 Status make_group(const ExecutionRequest& r, const LaunchPlan& p, std::optional<cgroup::RunGroup>& group) {
-  if (!p.placement) return {};
-  auto made = cgroup::RunGroup::create(*p.placement, cgroup::owner_token(), p.group_limits, r.allow_degraded);
+  if (!p.limits.placement) return {};
+  auto made = cgroup::RunGroup::create(*p.limits.placement, cgroup::owner_token(), p.limits.group, r.allow_degraded);
   if (!made) return fail(made.error());
   group.emplace(std::move(*made));
   return {};
@@ -45,7 +45,7 @@ Result<Execution> run_it(const ExecutionRequest& r, const LaunchPlan& p, Host& h
 
   // On v2 process 1 is born in its group. On v1 it joins at the end, so that the group can be made while it builds.
   std::optional<cgroup::RunGroup> group;
-  const bool born_inside = p.placement && p.placement->entry() != cgroup::Entry::none;
+  const bool born_inside = p.limits.placement && p.limits.placement->entry() != cgroup::Entry::none;
   if (born_inside) {
     if (auto made = make_group(r, p, group); !made) return fail(made.error());
   }
@@ -59,7 +59,7 @@ Result<Execution> run_it(const ExecutionRequest& r, const LaunchPlan& p, Host& h
   auto disk = supervise::measure_before(r);
   if (!disk) return fail(disk.error());
   if (auto started = sandbox.start(g, host.cancel_fd()); !started) return fail(started.error());
-  const supervise::RunFacts facts{r, g, kHelpers, p.receipts, begin, sandbox.started_ns()};
+  const supervise::RunFacts facts{r, g, kHelpers, p.limits.receipts, begin, sandbox.started_ns()};
   Execution x;
   std::int64_t end = supervise::now_ns();
   if (sandbox.cancelled_by() != 0) {
@@ -76,7 +76,7 @@ Result<Execution> run_it(const ExecutionRequest& r, const LaunchPlan& p, Host& h
   add_own(x, sandbox, p);
   x.notes.insert(x.notes.end(), p.notes.begin(), p.notes.end());
   built->reset();  // before the groups: a namespace that still dies keeps them busy
-  supervise::conclude(x, g, p.placement, end);
+  supervise::conclude(x, g, p.limits.placement, end);
   return x;
 }
 

@@ -11,6 +11,7 @@
 #include <climits>
 
 #include "core/supervise/program_search.h"
+#include "core/sys/file.h"
 #include "plugins/isolated/rootfs.h"
 #include "plugins/isolated/visible_limits.h"
 
@@ -18,10 +19,6 @@ namespace helios::isolated {
 namespace {
 
 constexpr std::uint32_t kNoExtras = kNoSuid | kNoDev;
-
-bool allowed(const ExecutionRequest& r, std::string_view name) {
-  return std::find(r.allow_degraded.begin(), r.allow_degraded.end(), name) != r.allow_degraded.end();
-}
 
 bool is_below(std::string_view path, std::string_view dir) {
   return path == dir || (path.starts_with(dir) && (dir == "/" || path.substr(dir.size()).starts_with('/')));
@@ -263,34 +260,7 @@ Result<Identity> make_identity(const ExecutionRequest& r) {
   return id;
 }
 
-// ------------------------------------------------------------------------------------------------ groups
-
-Status plan_group(const ExecutionRequest& r, LaunchPlan& p) {
-  p.group_limits = supervise::group_limits(r.limits, kHelpers);
-  cgroup::PlacementOptions options;
-  options.cgroup_parent = r.cgroup_parent;
-  auto place = cgroup::Placement::find(options);
-  if (place) {
-    auto writes = cgroup::plan_limits(*place, p.group_limits, r.allow_degraded);
-    if (!writes) return fail(writes.error());
-    p.writes = std::move(*writes);
-    p.placement = std::move(*place);
-  } else {
-    for (const Limit l : supervise::kGroupLimits) {
-      if (!r.limits[l]) continue;
-      const std::string key(info(l).key);
-      if (!allowed(r, key)) return fail(place.error().while_doing("limit " + key));
-      p.receipts.push_back({l, *r.limits[l], std::nullopt, "degraded"});
-    }
-  }
-  auto outside = supervise::receipts_outside_group(r.limits, place && p.placement->counts_cpu(), r.allow_degraded);
-  if (!outside) return fail(outside.error());
-  p.receipts.insert(p.receipts.end(), outside->begin(), outside->end());
-  auto rlimits = supervise::rlimits_for(r.limits);
-  if (!rlimits) return fail(rlimits.error());
-  p.rlimits = std::move(*rlimits);
-  return {};
-}
+// ------------------------------------------------------------------------------------------------ layers
 
 Status plan_layers(const ExecutionRequest& r, LaunchPlan& p) {
   p.namespaces = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS;
@@ -328,9 +298,11 @@ Result<LaunchPlan> make_plan(const ExecutionRequest& request) {
   auto root = RootBuilder(request).build(std::string(supervise::value_of(p.env, "HOME", "")));
   if (!root) return fail(root.error());
   p.root = std::move(*root);
-  if (auto s = plan_group(request, p); !s) return fail(s.error());
+  auto limits = supervise::plan_limits(request, kHelpers);
+  if (!limits) return fail(limits.error());
+  p.limits = std::move(*limits);
   if (!is_covered(request, "/sys/fs/cgroup")) {
-    const std::vector<RootStep> shown = visible_limits(p.writes);
+    const std::vector<RootStep> shown = visible_limits(p.limits.writes);
     p.root.insert(p.root.end(), shown.begin(), shown.end());
   }
   if (p.root.size() > kMaxMounts) {
@@ -415,7 +387,7 @@ std::vector<PlanItem> describe(const ExecutionRequest& r, const LaunchPlan& p) {
     items.push_back({"landlock", "abi", std::to_string(p.landlock->abi)});
     for (const auto& rule : p.landlock->rules) items.push_back({"landlock", rule.path, std::to_string(rule.access)});
   }
-  const auto limits = supervise::describe_limits(p.placement, p.writes, p.receipts, p.rlimits);
+  const auto limits = supervise::describe(p.limits);
   items.insert(items.end(), limits.begin(), limits.end());
   return items;
 }
@@ -475,7 +447,8 @@ std::string describe_stage(Stage stage, std::uint32_t index, const LaunchPlan& p
                                                    ? " (" + p.landlock->rules[index].path + ")"
                                                    : std::string());
     case Stage::rlimits:
-      return "set " + (index < p.rlimits.size() ? p.rlimits[index].name : std::string("a resource limit"));
+      return "set " +
+             (index < p.limits.rlimits.size() ? p.limits.rlimits[index].name : std::string("a resource limit"));
     case Stage::session:
       return "make a session";
     case Stage::no_new_privs:
@@ -544,9 +517,9 @@ std::vector<MountStep> mount_steps(Block& b, const LaunchPlan& p) {
 }  // namespace
 
 bool joins_late(const LaunchPlan& p) {
-  if (!p.placement) return false;
+  if (!p.limits.placement) return false;
   for (std::size_t i = 0; i < cgroup::kControllerCount; ++i) {
-    if (p.placement->seat(static_cast<cgroup::Controller>(i)).version == cgroup::Version::v1) return true;
+    if (p.limits.placement->seat(static_cast<cgroup::Controller>(i)).version == cgroup::Version::v1) return true;
   }
   return false;
 }
@@ -558,7 +531,7 @@ Result<std::string> encode(const ExecutionRequest& r, const LaunchPlan& p) {
   h.magic = kPlanMagic;
   h.flags = (p.network ? kNewNetwork : 0u) | (p.identity.privileged ? kDropGroups : 0u) |
             (p.landlock ? kLandlock : 0u) | (joins_late(p) ? kUnshareCgroup : 0u);
-  if (p.placement && p.placement->seat(cgroup::Controller::cpuacct).version == cgroup::Version::v1) {
+  if (p.limits.placement && p.limits.placement->seat(cgroup::Controller::cpuacct).version == cgroup::Version::v1) {
     h.flags |= kCpuCountedLate;
   }
   h.uid = h.gid = kInsideId;
@@ -567,7 +540,7 @@ Result<std::string> encode(const ExecutionRequest& r, const LaunchPlan& p) {
   h.mounts = b.list(steps);
   h.mount_count = static_cast<std::uint32_t>(steps.size());
   std::vector<RlimitStep> rlimits;
-  for (const auto& l : p.rlimits) rlimits.push_back({static_cast<std::uint32_t>(l.resource), 0, l.soft, l.hard});
+  for (const auto& l : p.limits.rlimits) rlimits.push_back({static_cast<std::uint32_t>(l.resource), 0, l.soft, l.hard});
   h.rlimits = b.list(rlimits);
   h.rlimit_count = static_cast<std::uint32_t>(rlimits.size());
   h.argv = b.strings(r.argv);

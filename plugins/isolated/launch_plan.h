@@ -48,11 +48,7 @@ struct LaunchPlan {
   std::vector<std::string> isolation;
   std::optional<LandlockPlan> landlock;
   SeccompProgram filter;
-  std::optional<cgroup::Placement> placement;
-  cgroup::GroupLimits group_limits;
-  std::vector<cgroup::LimitWrite> writes;
-  std::vector<LimitReceipt> receipts;  ///< of what is not held by the group
-  std::vector<supervise::Rlimit> rlimits;
+  supervise::LimitPlan limits;
   std::vector<std::string> notes;
 };
 

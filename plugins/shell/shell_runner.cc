@@ -26,58 +26,16 @@ using supervise::Ended;
 
 /// What plan() found out and run() uses.
 struct Detail {
-  std::optional<cgroup::Placement> placement;  ///< empty: no group can be had and that was allowed
-  cgroup::GroupLimits group_limits;
-  std::vector<cgroup::LimitWrite> writes;
-  std::vector<LimitReceipt> receipts;
-  std::vector<supervise::Rlimit> rlimits;
+  supervise::LimitPlan limits;
   std::vector<EnvVar> env;
   std::vector<std::string> candidates;
 };
 
-bool allowed(const ExecutionRequest& r, std::string_view name) {
-  for (const std::string& a : r.allow_degraded) {
-    if (a == name) return true;
-  }
-  return false;
-}
-
-/// Without a place for groups every limit of a group must be allowed to be missing.
-Status accept_no_group(const ExecutionRequest& r, const Error& why, Detail& d) {
-  for (const Limit l : supervise::kGroupLimits) {
-    if (!r.limits[l]) continue;
-    const std::string key(info(l).key);
-    if (!allowed(r, key)) {
-      Error e = why.while_doing("limit " + key);
-      return fail(e);
-    }
-    d.receipts.push_back({l, *r.limits[l], std::nullopt, "degraded"});
-  }
-  return {};
-}
-
 Result<Detail> work_out(const ExecutionRequest& r) {
   Detail d;
-  d.group_limits = supervise::group_limits(r.limits, 0);
-  cgroup::PlacementOptions options;
-  options.cgroup_parent = r.cgroup_parent;
-  auto place = cgroup::Placement::find(options);
-  bool counts_cpu = false;
-  if (place) {
-    auto writes = cgroup::plan_limits(*place, d.group_limits, r.allow_degraded);
-    if (!writes) return fail(writes.error());
-    d.writes = std::move(*writes);
-    counts_cpu = place->counts_cpu();
-    d.placement = std::move(*place);
-  } else if (auto s = accept_no_group(r, place.error(), d); !s) {
-    return fail(s.error());
-  }
-  auto outside = supervise::receipts_outside_group(r.limits, counts_cpu, r.allow_degraded);
-  if (!outside) return fail(outside.error());
-  d.receipts.insert(d.receipts.end(), outside->begin(), outside->end());
-  auto rlimits = supervise::rlimits_for(r.limits);
-  if (!rlimits) return fail(rlimits.error());
-  d.rlimits = std::move(*rlimits);
+  auto limits = supervise::plan_limits(r, 0);
+  if (!limits) return fail(limits.error());
+  d.limits = std::move(*limits);
   d.env = supervise::merge_env(r.caller_env, r.extra_env);
   d.candidates = supervise::program_candidates(r.argv.front(), supervise::value_of(d.env, "PATH", "/usr/bin:/bin"));
   return d;
@@ -89,7 +47,7 @@ std::vector<PlanItem> describe(const ExecutionRequest& r, const Detail& d) {
   items.push_back({"working-directory", "path", r.workdir});
   items.push_back({"isolation", "namespaces", "none: the command sees and may touch what its user may"});
   for (const EnvVar& v : d.env) items.push_back({"environment", v.name, v.value});
-  const auto limits = supervise::describe_limits(d.placement, d.writes, d.receipts, d.rlimits);
+  const auto limits = supervise::describe(d.limits);
   items.insert(items.end(), limits.begin(), limits.end());
   return items;
 }
@@ -174,7 +132,7 @@ class Spawn {
     for (const std::string& c : d.candidates) candidates_.push_back(c.c_str());
     candidates_.push_back(nullptr);
     shell_argv_.resize(r.argv.size() + 2);
-    for (const auto& l : d.rlimits) rlimits_.push_back({l.resource, {l.soft, l.hard}});
+    for (const auto& l : d.limits.rlimits) rlimits_.push_back({l.resource, {l.soft, l.hard}});
     if (group != nullptr) task_fds_ = group->join_fds();
     plan_.task_fds = task_fds_.data();
     plan_.task_fd_count = static_cast<unsigned>(task_fds_.size());
@@ -242,8 +200,8 @@ Result<Execution> run_it(const Plan& plan, const Detail& d, Host& host) {
   const ExecutionRequest& r = plan.request;
   Guardian guardian;  // destroyed last: after the groups are gone
   std::optional<cgroup::RunGroup> group;
-  if (d.placement) {
-    auto g = cgroup::RunGroup::create(*d.placement, cgroup::owner_token(), d.group_limits, r.allow_degraded);
+  if (d.limits.placement) {
+    auto g = cgroup::RunGroup::create(*d.limits.placement, cgroup::owner_token(), d.limits.group, r.allow_degraded);
     if (!g) return fail(g.error());
     group.emplace(std::move(*g));
     auto watch = Guardian::start(group->paths());
@@ -271,7 +229,7 @@ Result<Execution> run_it(const Plan& plan, const Detail& d, Host& host) {
   in_fd->reset();
   out_fd->reset();
   err_fd->reset();
-  const supervise::RunFacts facts{r, group ? &*group : nullptr, 0, d.receipts, begin, started};
+  const supervise::RunFacts facts{r, group ? &*group : nullptr, 0, d.limits.receipts, begin, started};
   if (const Stage s = spawn.failed_stage(); s != Stage::none) {
     (void)sys::reap(*child);
     if (s != Stage::exec) return fail_errno(ErrorCode::setup_failed, stage_text(s), spawn.error());
@@ -292,7 +250,7 @@ Result<Execution> run_it(const Plan& plan, const Detail& d, Host& host) {
   }
   x.survivors = target.survivors();
   x.survivor_count = target.survivor_count();
-  supervise::conclude(x, group ? &*group : nullptr, d.placement, seen.end_ns);
+  supervise::conclude(x, group ? &*group : nullptr, d.limits.placement, seen.end_ns);
   return x;
 }
 

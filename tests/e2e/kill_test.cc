@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include <cstdlib>
+#include <fstream>
 #include <thread>
 
 #include "tests/support/scene.h"
@@ -46,6 +47,51 @@ TEST_P(Killed, AtAnyMomentLeavesNoProcess) {
   const Finished f = run_to_end(scene.command(GetParam().runner, {}, {"./chunk_probe", "exit", "0"}));
   EXPECT_EQ(f.exit_code, 0) << f.describe();
   EXPECT_EQ(scene.left_behind(), std::vector<std::string>{}) << "the next run clears what the killed ones left";
+}
+
+/// Process 1 of a run whose sandbox is still being built, stopped there; 0: it was not caught in time.
+pid_t stop_builder(pid_t helios_run) {
+  const std::string children =
+      "/proc/" + std::to_string(helios_run) + "/task/" + std::to_string(helios_run) + "/children";
+  pid_t builder = 0;
+  (void)wait_until(
+      [&] {
+        std::ifstream list(children);
+        for (pid_t pid = 0; list >> pid;) {
+          std::string name;
+          std::getline(std::ifstream("/proc/" + std::to_string(pid) + "/comm") >> std::ws, name);
+          if (name.find("helios-init") != std::string::npos || name.starts_with("memfd:helios")) builder = pid;
+        }
+        return builder != 0 && kill(builder, SIGSTOP) == 0;
+      },
+      milliseconds(2000));
+  if (builder == 0) return 0;
+  pid_t command = 0;
+  const std::string of_builder = std::to_string(builder);
+  std::ifstream("/proc/" + of_builder + "/task/" + of_builder + "/children") >> command;
+  return command == 0 ? builder : 0;
+}
+
+TEST(Cancelled, WhileTheSandboxIsBuiltEndsTheRunAtOnce) {
+  const Identity who = able_identities().front();
+  for (int attempt = 0; attempt < 50; ++attempt) {
+    Scene scene(who);
+    std::vector<std::string> many;  // so that building takes a moment
+    for (int i = 0; i < 150; ++i) many.insert(many.end(), {"--ro-bind", "/usr:/many/" + std::to_string(i)});
+    Running running(scene.command("isolated", many, {"/bin/true"}));
+    if (stop_builder(running.pid()) == 0) {
+      (void)running.wait();
+      continue;
+    }
+    running.signal(SIGTERM);
+    const Finished f = running.wait();
+    EXPECT_EQ(f.reason(), "cancelled") << f.describe();
+    EXPECT_EQ(f.exit_code, 143) << f.describe();
+    EXPECT_LT(f.elapsed, patiently(milliseconds(5000))) << f.describe();
+    EXPECT_EQ(scene.left_behind(), std::vector<std::string>{});
+    return;
+  }
+  FAIL() << "process 1 was never caught while it built";
 }
 
 std::vector<Case> cases() {

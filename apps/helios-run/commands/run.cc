@@ -11,9 +11,9 @@
 #include "apps/helios-run/text.h"
 #include "apps/helios-run/wiring.h"
 #include "core/executor/cancel_signals.h"
+#include "core/executor/ending.h"
 #include "core/executor/named_folder.h"
 #include "core/executor/result_file.h"
-#include "core/executor/verdict.h"
 #include "core/policy/policy.h"
 #include "core/spec/worker_result_json.h"
 

@@ -14,7 +14,7 @@
 #include "apps/helios-run/stdio.h"
 #include "apps/helios-run/text.h"
 #include "apps/helios-run/wiring.h"
-#include "core/executor/verdict.h"
+#include "core/executor/ending.h"
 #include "core/policy/fit.h"
 #include "core/policy/policy.h"
 #include "core/spec/json_problem.h"

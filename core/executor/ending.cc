@@ -1,4 +1,4 @@
-#include "core/executor/verdict.h"
+#include "core/executor/ending.h"
 
 #include <csignal>
 #include <string>

@@ -5,7 +5,7 @@
 #include <csignal>
 #include <set>
 
-#include "core/executor/verdict.h"
+#include "core/executor/ending.h"
 
 namespace helios {
 namespace {
