@@ -51,7 +51,7 @@ const Names& built_tests() {
       for (const char* identity : {"root", "user"}) {
         Invocation list;
         list.argv = {HELIOS_BINARY_DIR "/tests/" + program, "--gtest_list_tests"};
-        list.env = {{"HELIOS_CONTRACT_IDENTITY", identity}};
+        list.env = {{"HELIOS_CONTRACT_IDENTITY", identity}, {"HELIOS_TEST_OWNS_HOST", "1"}};
         list.deadline = patiently(std::chrono::milliseconds(20'000));
         const Finished f = run_to_end(list);
         EXPECT_EQ(f.exit_code, 0) << program << f.describe();
