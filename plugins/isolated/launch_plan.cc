@@ -136,11 +136,6 @@ class RootBuilder {
     return {};
   }
 
-  /// What lies below the workspace is the last chunk's: a link of its must not say where something is mounted.
-  [[nodiscard]] std::uint32_t links_on_the_way(const std::string& target) const {
-    return is_below(target, request_.workspace) ? kNoLinks : 0u;
-  }
-
   Status add(const Mount& m) {
     for (const char* ours : {"/", "/dev", "/proc"}) {
       if (m.target != ours) continue;
@@ -149,8 +144,7 @@ class RootBuilder {
                   m.target == "/" ? "use --rootfs" : "name single things below it, or another place");
     }
     if (m.kind == MountKind::tmpfs) {
-      tmpfs(m.target, m.size_bytes != 0 ? m.size_bytes : request_.profile.tmp_bytes, 0755,
-            kNoExtras | links_on_the_way(m.target));
+      tmpfs(m.target, m.size_bytes != 0 ? m.size_bytes : request_.profile.tmp_bytes, 0755, kNoExtras);
       return {};
     }
     struct stat st {};
@@ -160,8 +154,7 @@ class RootBuilder {
       return fail_errno(ErrorCode::not_found, "mount source " + m.source, err,
                         "correct the path in --bind, --ro-bind or the policy's mounts");
     }
-    std::uint32_t flags = kNoExtras | (m.optional ? kOptional : 0u) | (S_ISDIR(st.st_mode) ? 0u : kTargetIsFile) |
-                          links_on_the_way(m.target);
+    std::uint32_t flags = kNoExtras | (m.optional ? kOptional : 0u) | (S_ISDIR(st.st_mode) ? 0u : kTargetIsFile);
     if (m.kind == MountKind::ro_bind) flags |= kReadOnly;
     step({MountOp::attach, flags, 0755, 0, m.source, m.target, "", false});
     return {};
@@ -497,7 +490,7 @@ class Block {
 
 constexpr std::size_t kMaxBlock = 64 << 20;  // argv and environment: the kernel's own bound is 6 MiB
 
-std::vector<MountStep> mount_steps(Block& b, const LaunchPlan& p) {
+std::vector<MountStep> mount_steps(Block& b, const ExecutionRequest& r, const LaunchPlan& p) {
   std::vector<MountStep> out;
   for (const RootStep& s : p.root) {
     MountStep m{};
@@ -509,6 +502,8 @@ std::vector<MountStep> mount_steps(Block& b, const LaunchPlan& p) {
     m.target = b.text(s.target.substr(1));
     m.text = b.text(s.text);
     m.text_size = static_cast<std::uint32_t>(s.text.size());
+    const bool in_workspace = s.target != r.workspace && is_below(s.target, r.workspace);
+    m.no_links_from = in_workspace ? static_cast<std::uint32_t>(r.workspace.size() - 1) : 0;
     out.push_back(m);
   }
   return out;
@@ -536,7 +531,7 @@ Result<std::string> encode(const ExecutionRequest& r, const LaunchPlan& p) {
   }
   h.uid = h.gid = kInsideId;
   h.umask = 022;
-  const auto steps = mount_steps(b, p);
+  const auto steps = mount_steps(b, r, p);
   h.mounts = b.list(steps);
   h.mount_count = static_cast<std::uint32_t>(steps.size());
   std::vector<RlimitStep> rlimits;

@@ -284,16 +284,26 @@ long open_for_writing(const char* target, int creating, std::uint32_t mode) {
   });
 }
 
-/// ELOOP: a link is on the way.
-long open_without_links(const char* target) {
-  struct { std::uint64_t flags, mode, resolve; } how{kOPath | kOCloexec | kONofollow, 0, RESOLVE_NO_SYMLINKS};
-  return call(437 /* openat2 */, root_fd, target, &how, sizeof how);
+/// The target of a step in the workspace. ELOOP: a link is on the way from there.
+long open_without_links(const MountStep& s) {
+  char workspace[4096];
+  if (s.no_links_from >= sizeof workspace) return -kEnametoolong;
+  memcpy(workspace, text(s.target), s.no_links_from);
+  workspace[s.no_links_from] = '\0';
+  const long dir = call(__NR_openat, root_fd, workspace, kOPath | kOCloexec, 0);
+  if (dir < 0) return dir;
+  struct { std::uint64_t flags, mode, resolve; } how{kOPath | kOCloexec | kONofollow, 0, RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH};
+  const long fd = call(437 /* openat2 */, dir, text(s.target) + s.no_links_from + 1, &how, sizeof how);
+  call(__NR_close, dir);
+  return fd;
 }
 
 /// A place to mount on. One that is there already will do, below a read-only mount too.
-long make_target(const char* target, bool file, bool no_links = false) {
-  if (no_links) {
-    const long there = open_without_links(target);
+long make_target(const MountStep& s) {
+  const char* target = text(s.target);
+  const bool file = (s.flags & kTargetIsFile) != 0;
+  if (s.no_links_from != 0) {
+    const long there = open_without_links(s);
     if (there >= 0) call(__NR_close, there);
     if (there == -kEloop) return there;
   }
@@ -312,9 +322,10 @@ long place(long mount_fd, const char* target) {
   return r;
 }
 
-/// place() where a link must not be followed.
-long place_without_links(long mount_fd, const char* target) {
-  long r = open_without_links(target);
+/// The same at the target of a step; in the workspace links are not followed.
+long place(long mount_fd, const MountStep& s) {
+  if (s.no_links_from == 0) return place(mount_fd, text(s.target));
+  long r = open_without_links(s);
   if (r >= 0) {
     const long at = r;
     r = call(__NR_move_mount, mount_fd, "", at, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
@@ -333,9 +344,8 @@ constexpr unsigned kAtRecursive = 0x8000, kAtEmptyPath = 0x1000;
 long attach(const MountStep& s, long tree) {
   if (tree < 0) return tree;
   long r = set_attributes(tree, "", kAtEmptyPath | kAtRecursive, attributes_of(s.flags));
-  if (r >= 0) r = make_target(text(s.target), (s.flags & kTargetIsFile) != 0, (s.flags & kNoLinks) != 0);
-  if (r < 0) return r;
-  return (s.flags & kNoLinks) != 0 ? place_without_links(tree, text(s.target)) : place(tree, text(s.target));
+  if (r >= 0) r = make_target(s);
+  return r < 0 ? r : place(tree, s);
 }
 
 long write_file(const MountStep& s, int creating) {
@@ -391,14 +401,14 @@ long apply(const MountStep& s, long tree) {
     case MountOp::attach:
       return attach(s, tree);
     case MountOp::proc:
-      r = make_target(target, false);
-      return r < 0 ? r : place(tree, target);
+      r = make_target(s);
+      return r < 0 ? r : place(tree, s);
     case MountOp::tmpfs:
     case MountOp::devpts: {
-      if ((r = make_target(target, false, (s.flags & kNoLinks) != 0)) < 0) return r;
+      if ((r = make_target(s)) < 0) return r;
       const bool tmpfs = s.op == MountOp::tmpfs;
       const long m = make_mount(tmpfs ? "tmpfs" : "devpts", tmpfs ? s.size : 0, tmpfs ? s.mode : 0, attributes_of(s.flags));
-      return m < 0 ? m : (s.flags & kNoLinks) != 0 ? place_without_links(m, target) : place(m, target);
+      return m < 0 ? m : place(m, s);
     }
     case MountOp::mask:
       return mask(target, text(s.source));

@@ -76,7 +76,6 @@ enum MountFlags : std::uint32_t {
   kTargetIsFile = 32,    ///< attach: make an empty file as the mount point, not a directory
   kFinishReadOnly = 64,  ///< tmpfs: made read-only after everything is in place
   kSent = 128,           ///< attach: the runner sends the tree, also of an optional source; init opens the others itself
-  kNoLinks = 256,        ///< on the way to the target: below the workspace, a link is the last chunk's
 };
 
 struct MountStep {
@@ -88,7 +87,8 @@ struct MountStep {
   std::uint32_t target;  ///< relative to the new root, no leading '/'
   std::uint32_t text;
   std::uint32_t text_size;
-  std::uint32_t pad;
+  std::uint32_t no_links_from;  ///< what of `target` comes after that many characters lies in the workspace, where a link
+                                ///< is the last chunk's and not followed; 0: it does not
 };
 
 struct RlimitStep {
