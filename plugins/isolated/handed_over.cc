@@ -20,8 +20,6 @@ namespace {
 constexpr std::string_view kPrefix = "handed-over.";
 constexpr std::size_t kMaxRecord = 8192;
 
-std::string name_of(std::uint32_t uid) { return std::string(kPrefix) + std::to_string(uid); }
-
 struct Record {
   Owner owner;
   std::uint64_t device{0}, inode{0};
@@ -53,13 +51,19 @@ Status give_back(const Record& r, std::uint32_t uid) {
   struct stat st {};
   if (::fstat(dir->get(), &st) != 0) return fail_errno(ErrorCode::io, "stat " + r.workspace, errno);
   if (st.st_dev != r.device || st.st_ino != r.inode) {
-    return fail(ErrorCode::io, r.workspace + " is another folder now",
-                "chown what belongs to uid " + std::to_string(uid));
+    return fail(ErrorCode::io, r.workspace + " is another folder now");
   }
   return hand_over(r.workspace, {uid, uid}, r.owner);
 }
 
 }  // namespace
+
+std::optional<Owner> recorded_owner(const std::string& state_dir, std::uint32_t uid, const struct stat& workspace) {
+  auto text = sys::read_file(state_dir + "/" + record_name(uid), kMaxRecord);
+  const auto record = text ? parse(*text) : std::nullopt;
+  if (!record || record->device != workspace.st_dev || record->inode != workspace.st_ino) return std::nullopt;
+  return record->owner;
+}
 
 Status record_hand_over(const std::string& state_dir, std::uint32_t uid, Owner owner, const std::string& workspace) {
   auto dir = open_state_dir(state_dir);
@@ -68,7 +72,7 @@ Status record_hand_over(const std::string& state_dir, std::uint32_t uid, Owner o
   if (!top) return fail(top.error());
   struct stat st {};
   if (::fstat(top->get(), &st) != 0) return fail_errno(ErrorCode::io, "stat " + workspace, errno);
-  auto file = sys::open_at(dir->get(), name_of(uid), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+  auto file = sys::open_at(dir->get(), record_name(uid), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
   if (!file) return fail(file.error().while_doing("remember whose the workspace is"));
   return sys::write_all(file->get(), std::to_string(owner.uid) + " " + std::to_string(owner.gid) + " " +
                                          std::to_string(st.st_dev) + " " + std::to_string(st.st_ino) + "\n" +
@@ -76,13 +80,16 @@ Status record_hand_over(const std::string& state_dir, std::uint32_t uid, Owner o
 }
 
 void forget_hand_over(const std::string& state_dir, std::uint32_t uid) {
-  (void)::unlink((state_dir + "/" + name_of(uid)).c_str());
+  (void)::unlink((state_dir + "/" + record_name(uid)).c_str());
 }
 
-Result<std::vector<LeftOver>> left_over(const std::string& state_dir, const sys::UniqueFd& locks, Undo undo) {
+Result<std::vector<LeftOver>> left_over(const std::string& state_dir, Undo undo) {
   std::vector<LeftOver> found;
   auto fd = open_state_dir(state_dir);
   if (!fd) return fail(fd.error());
+  // A descriptor of our own: what it locks is free again when we return.
+  auto locks = open_uid_locks(*fd);
+  if (!locks) return fail(locks.error());
   const std::unique_ptr<DIR, int (*)(DIR*)> dir(::fdopendir(fd->release()), ::closedir);
   while (const dirent* entry = dir ? ::readdir(dir.get()) : nullptr) {
     const std::string_view name = entry->d_name;
@@ -91,15 +98,23 @@ Result<std::vector<LeftOver>> left_over(const std::string& state_dir, const sys:
     const auto digits = name.substr(kPrefix.size());
     if (std::from_chars(digits.data(), digits.data() + digits.size(), uid).ptr != digits.data() + digits.size())
       continue;
-    if (!try_lock_uid(locks, uid)) continue;  // that run is alive
+    if (!try_lock_uid(*locks, uid)) continue;  // that run is alive
     auto text = sys::read_file_at(::dirfd(dir.get()), std::string(name), kMaxRecord);
-    const auto record = text ? parse(*text) : std::nullopt;
+    if (!text && text.error().sys_errno == ENOENT) continue;  // given back meanwhile
+    if (!text) {
+      found.push_back({std::string(), uid, false, "owner is gone, but " + text.error().message});
+      continue;
+    }
+    const auto record = parse(*text);
     LeftOver l{record ? record->workspace : std::string(), uid, false, "owner is gone"};
     if (undo == Undo::give_back) {
       const Status done = record ? give_back(*record, uid) : Status{};
       if (done) forget_hand_over(state_dir, uid);
       l.given_back = done.has_value();
-      if (!done) l.why += ", but " + done.error().message;
+      if (!done) {
+        l.why += ", but " + done.error().message + "; remove " + state_dir + "/" + record_name(uid) +
+                 " once nothing belongs to uid " + std::to_string(uid);
+      }
     }
     if (record) found.push_back(std::move(l));
   }

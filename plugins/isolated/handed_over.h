@@ -2,11 +2,13 @@
 /// the next run, or gc, can give back what a killed one could not.
 #pragma once
 
+#include <sys/stat.h>
+
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include "core/sys/unique_fd.h"
 #include "helios/error.h"
 #include "plugins/isolated/workspace_ids.h"
 
@@ -15,6 +17,10 @@ namespace helios::isolated {
 /// Written before anything changes hands. `uid` is the run's. Errors: io.
 [[nodiscard]] Status record_hand_over(const std::string& state_dir, std::uint32_t uid, Owner owner,
                                       const std::string& workspace);
+/// Whose the workspace was before it was handed to `uid`; empty: no such record. What a killed run was handed is given
+/// back before the next one starts, which therefore plans with this owner.
+[[nodiscard]] std::optional<Owner> recorded_owner(const std::string& state_dir, std::uint32_t uid,
+                                                  const struct stat& workspace);
 /// When everything has been given back.
 void forget_hand_over(const std::string& state_dir, std::uint32_t uid);
 
@@ -26,8 +32,7 @@ struct LeftOver {
   std::string why;  ///< "owner is gone", and what kept it from being given back
 };
 enum class Undo : std::uint8_t { list, give_back };
-/// `locks`: an open file of uid locks; the uid that it holds counts as a dead run's. Errors: io.
-[[nodiscard]] Result<std::vector<LeftOver>> left_over(const std::string& state_dir, const sys::UniqueFd& locks,
-                                                      Undo undo);
+/// Errors: io.
+[[nodiscard]] Result<std::vector<LeftOver>> left_over(const std::string& state_dir, Undo undo);
 
 }  // namespace helios::isolated

@@ -12,6 +12,7 @@
 
 #include "core/supervise/program_search.h"
 #include "core/sys/file.h"
+#include "plugins/isolated/handed_over.h"
 #include "plugins/isolated/rootfs.h"
 #include "plugins/isolated/visible_limits.h"
 
@@ -80,10 +81,11 @@ class RootBuilder {
     devices(own);
     proc(own);
     if (!has("/tmp")) tmpfs("/tmp", request_.profile.tmp_bytes, 01777, kNoExtras);
-    if (is_below(home, "/tmp") && home != "/tmp") step({MountOp::directory, 0, 0700, 0, "", home, "", false});
+    if (is_below(home, "/tmp") && home != "/tmp" && !is_covered(request_, home))
+      step({MountOp::directory, 0, 0700, 0, "", home, "", false});
     directory("/run");
     directory("/var");
-    symlink("/var/tmp", "../tmp");
+    if (!is_covered(request_, "/var/tmp")) symlink("/var/tmp", "../tmp");
     RootStep workspace{MountOp::attach, kNoExtras, 0755, 0, request_.workspace, request_.workspace, "", true};
     step(std::move(workspace));
     // A parent is mounted before what lies in it; otherwise the order of the lists stays.
@@ -246,6 +248,12 @@ Result<Identity> make_identity(const ExecutionRequest& r) {
   if (::fstat(workspace->get(), &st) != 0) return fail_errno(ErrorCode::io, "workspace " + r.workspace, errno);
   id.workspace_uid = st.st_uid;
   id.workspace_gid = st.st_gid;
+  if (id.privileged) {
+    if (const auto owner = recorded_owner(r.state_dir, st.st_uid, st)) {
+      id.workspace_uid = owner->uid;
+      id.workspace_gid = owner->gid;
+    }
+  }
   if (r.workspace_ids == WorkspaceIds::owner && id.privileged && st.st_uid == 0) {
     return fail(ErrorCode::invalid_argument, "--workspace-ids=owner: the workspace " + r.workspace + " belongs to root",
                 "use --workspace-ids=map, or give the workspace to a user");
@@ -511,21 +519,12 @@ std::vector<MountStep> mount_steps(Block& b, const ExecutionRequest& r, const La
 
 }  // namespace
 
-bool joins_late(const LaunchPlan& p) {
-  if (!p.limits.placement) return false;
-  for (std::size_t i = 0; i < cgroup::kControllerCount; ++i) {
-    if (p.limits.placement->seat(static_cast<cgroup::Controller>(i)).version == cgroup::Version::v1) return true;
-  }
-  return false;
-}
-
 Result<std::string> encode(const ExecutionRequest& r, const LaunchPlan& p) {
   Block b;
   InitPlan h{};
   b.put(&h, sizeof h);
   h.magic = kPlanMagic;
-  h.flags = (p.network ? kNewNetwork : 0u) | (p.identity.privileged ? kDropGroups : 0u) |
-            (p.landlock ? kLandlock : 0u) | (joins_late(p) ? kUnshareCgroup : 0u);
+  h.flags = (p.network ? kNewNetwork : 0u) | (p.identity.privileged ? kDropGroups : 0u) | (p.landlock ? kLandlock : 0u);
   if (p.limits.placement && p.limits.placement->seat(cgroup::Controller::cpuacct).version == cgroup::Version::v1) {
     h.flags |= kCpuCountedLate;
   }

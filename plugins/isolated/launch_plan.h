@@ -66,10 +66,6 @@ inline constexpr unsigned kHelpers = 1;
   return plan.identity.privileged && step.op == MountOp::attach;
 }
 
-/// Process 1 is born in its v2 group, but joins v1's when the sandbox is built; a mixed host has both. The cgroup
-/// namespace comes after the last of them, so that it shows nothing above.
-[[nodiscard]] bool joins_late(const LaunchPlan& plan);
-
 /// The block that helios-init reads.
 [[nodiscard]] Result<std::string> encode(const ExecutionRequest& request, const LaunchPlan& plan);
 

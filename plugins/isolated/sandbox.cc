@@ -114,11 +114,11 @@ Status Sandbox::choose_ids() {
     host_gid_ = id.workspace_gid;
     return {};
   }
+  // A run that was killed may have left its workspace with its id.
+  if (auto left = left_over(request_.state_dir, Undo::give_back); !left) return fail(left.error());
   auto lease = lease_uid(request_.state_dir, request_.uid_first, request_.uid_count);
   if (!lease) return fail(lease.error());
   lease_ = std::move(*lease);
-  // A run that was killed may have left its workspace with this id.
-  if (auto left = left_over(request_.state_dir, lease_.lock, Undo::give_back); !left) return fail(left.error());
   host_uid_ = host_gid_ = lease_.uid;
   return {};
 }
@@ -220,7 +220,7 @@ Status Sandbox::start_init(const cgroup::RunGroup* born_in, Stdio stdio) {
   if (auto s = table.raise(); !s) return s;
 
   sys::CloneOptions options;
-  options.namespaces = plan_.namespaces | (joins_late(plan_) ? 0u : CLONE_NEWCGROUP);
+  options.namespaces = plan_.namespaces;
   options.cgroup_fd = born_in != nullptr ? born_in->clone_into_fd() : -1;
   ChildPlan child{table.data(), kFirstFreeFd, table.data()[kFirstFreeFd], 0};
   auto cloned = sys::clone_vfork(options, child_main, &child);
@@ -279,6 +279,10 @@ Error Sandbox::explain(const InitReport& report) const {
         "a link stands where something is to be mounted in the workspace: remove it, or mount outside of the workspace";
     return e;
   }
+  if (report.error == EBADMSG) {
+    e.remedy = "raise the limit of open files (ulimit -n)";
+    return e;
+  }
   if (report.stage == Stage::network && (report.error == ENOSPC || report.error == EINVAL)) {
     e.remedy = report.error == ENOSPC ? "raise the sysctl user.max_net_namespaces"
                                       : "the kernel has no network namespaces (CONFIG_NET_NS)";
@@ -304,15 +308,18 @@ Error Sandbox::explain(const InitReport& report) const {
 /// What the runner waits for while the sandbox is built. A cancel that comes then ends the run before it began.
 Sandbox::Heard Sandbox::wait_for_report(int cancel_fd, int timeout_ms) {
   pollfd fds[2] = {{control_.get(), POLLIN, 0}, {cancel_fd, POLLIN, 0}};
-  int r;
-  do {
-    r = ::poll(fds, 2, timeout_ms);
-  } while (r < 0 && errno == EINTR);
-  if (r <= 0) return Heard::nothing;
-  unsigned char signal = 0;
-  if (fds[0].revents != 0 || ::read(cancel_fd, &signal, 1) != 1) return Heard::report;
-  cancelled_by_ = signal;
-  return Heard::cancel;
+  for (;;) {
+    const int r = ::poll(fds, 2, timeout_ms);
+    if (r < 0 && errno == EINTR) continue;
+    if (r <= 0) return Heard::nothing;
+    if (fds[0].revents != 0) return Heard::report;
+    unsigned char signal = 0;
+    if (::read(cancel_fd, &signal, 1) == 1) {
+      cancelled_by_ = signal;
+      return Heard::cancel;
+    }
+    fds[1].fd = -1;  // closed: nobody cancels any more
+  }
 }
 
 Status Sandbox::wait_until_started(int cancel_fd) {

@@ -26,7 +26,7 @@ bool set_lock(int fd, short type, std::uint64_t uid) {
 Result<sys::UniqueFd> open_state_dir(const std::string& state_dir) {
   if (::mkdir(state_dir.c_str(), 0755) != 0 && errno != EEXIST) {
     return fail_errno(ErrorCode::io, "create the state directory " + state_dir, errno,
-                      "choose another with --state-dir");
+                      "make the folder it lies in writable for root");
   }
   auto dir = sys::open_file(state_dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
   if (!dir) return dir;
@@ -45,6 +45,8 @@ Result<sys::UniqueFd> open_uid_locks(const sys::UniqueFd& state_dir) {
 bool try_lock_uid(const sys::UniqueFd& locks, std::uint64_t uid) { return set_lock(locks.get(), F_WRLCK, uid); }
 void unlock_uid(const sys::UniqueFd& locks, std::uint64_t uid) { (void)set_lock(locks.get(), F_UNLCK, uid); }
 
+std::string record_name(std::uint64_t uid) { return "handed-over." + std::to_string(uid); }
+
 Result<UidLease> lease_uid(const std::string& state_dir, std::uint64_t first, std::uint64_t count) {
   auto dir = open_state_dir(state_dir);
   auto locks = dir ? open_uid_locks(*dir) : std::move(dir);
@@ -53,7 +55,13 @@ Result<UidLease> lease_uid(const std::string& state_dir, std::uint64_t first, st
   const std::uint64_t start = static_cast<std::uint64_t>(::getpid()) * 2654435761u % count;
   for (std::uint64_t i = 0; i < count; ++i) {
     const std::uint64_t uid = first + (start + i) % count;
-    if (try_lock_uid(*locks, uid)) return UidLease{static_cast<std::uint32_t>(uid), std::move(*locks)};
+    if (try_lock_uid(*locks, uid)) {
+      if (::faccessat(dir->get(), record_name(uid).c_str(), F_OK, AT_SYMLINK_NOFOLLOW) != 0) {
+        return UidLease{static_cast<std::uint32_t>(uid), std::move(*locks)};
+      }
+      unlock_uid(*locks, uid);
+      continue;
+    }
     if (errno != EAGAIN && errno != EACCES) return fail_errno(ErrorCode::io, "lock a user id in " + state_dir, errno);
   }
   return fail(ErrorCode::unsupported,

@@ -21,7 +21,6 @@
 #include "core/spec/worker_result_json.h"
 #include "core/sys/file.h"
 #include "plugins/isolated/handed_over.h"
-#include "plugins/isolated/uid_lease.h"
 
 namespace helios::app {
 namespace {
@@ -100,10 +99,8 @@ Status find_workspaces(bool remove, std::vector<Remnant>& found) {
   if (::geteuid() != 0) return {};
   auto around = surroundings_of_process();
   if (!around) return fail(around.error());
-  auto dir = isolated::open_state_dir(around->state_dir);
-  auto locks = dir ? isolated::open_uid_locks(*dir) : std::move(dir);
-  if (!locks) return fail(locks.error());
-  auto left = isolated::left_over(around->state_dir, *locks, remove ? isolated::Undo::give_back : isolated::Undo::list);
+  if (::access(around->state_dir.c_str(), F_OK) != 0) return {};  // nothing was ever handed over
+  auto left = isolated::left_over(around->state_dir, remove ? isolated::Undo::give_back : isolated::Undo::list);
   if (!left) return fail(left.error());
   for (auto& l : *left) found.push_back({"workspace", l.workspace, "uid", l.uid, l.why, l.given_back});
   return {};
@@ -136,10 +133,10 @@ Result<int> collect_garbage(Invocation& in, Log&) {
   const bool remove = !s.dry_run;
   std::vector<Remnant> found;
   if (auto ok = find_groups(s, remove, found); !ok) return fail(ok.error());
-  if (auto ok = find_workspaces(remove, found); !ok) return fail(ok.error());
   for (const std::string& folder : in.arguments) {
     if (auto ok = find_drafts(folder, remove, found); !ok) return fail(ok.error());
   }
+  if (auto ok = find_workspaces(remove, found); !ok) return fail(ok.error());
   const bool json = output_format(s) == OutputFormat::json;
   if (auto ok = write_stdout(json ? as_json(found, !remove) : as_text(found, !remove)); !ok) return fail(ok.error());
   const bool all = std::all_of(found.begin(), found.end(), [](const Remnant& r) { return r.removed; });

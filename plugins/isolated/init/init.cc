@@ -31,31 +31,49 @@ constexpr int kAfInet = 2, kSockDgram = 2, kSolSocket = 1, kScmRights = 1, kMsgN
               kMsgCtrunc = 8, kMsgTrunc = 0x20, kMsgCmsgCloexec = 0x40000000;
 constexpr unsigned long kSiocgifflags = 0x8913, kSiocsifflags = 0x8914;
 constexpr int kEintr = 4, kEagain = 11, kEexist = 17, kEnoent = 2, kEnotdir = 20, kEinval = 22, kEacces = 13,
-              kEbusy = 16, kEchild = 10, kEnoexec = 8, kEstale = 116, kEnodev = 19, kEtimedout = 110,
-              kEproto = 71, kE2big = 7, kEbadmsg = 74, kEloop = 40, kEnametoolong = 36;
+              kEbusy = 16, kEchild = 10, kEnoexec = 8, kEstale = 116, kEnodev = 19, kEtimedout = 110, kEproto = 71,
+              kE2big = 7, kEbadmsg = 74, kEloop = 40, kEnametoolong = 36;
 constexpr int kONofollow = 0400000, kOPath = 010000000, kOCloexec = 02000000, kONonblock = 04000;
 constexpr int kOWronly = 1, kOCreat = 0100, kOExcl = 0200;
 constexpr unsigned kSealedMmapProtRead = 1, kMapPrivate = 2, kMapAnonymous = 0x20;
 constexpr int kMntDetach = 2;
 constexpr int kScratchBytes = 256 * 1024;
 
-struct Iovec { void* base; unsigned long length; };
-struct Msghdr {
-  void* name; std::uint32_t name_size; Iovec* iov; unsigned long iov_count;
-  void* control; unsigned long control_size; std::uint32_t flags;
+struct Iovec {
+  void* base;
+  unsigned long length;
 };
-struct ControlMessage { unsigned long length; int level; int type; int fd; int pad; };
+struct Msghdr {
+  void* name;
+  std::uint32_t name_size;
+  Iovec* iov;
+  unsigned long iov_count;
+  void* control;
+  unsigned long control_size;
+  std::uint32_t flags;
+};
+struct ControlMessage {
+  unsigned long length;
+  int level;
+  int type;
+  int fd;
+  int pad;
+};
 constexpr unsigned long kControlHeader = sizeof(ControlMessage) - 2 * sizeof(int);
 
 const unsigned char* plan_base = nullptr;
 const InitPlan* plan = nullptr;
 
 template <class T>
-const T* at(std::uint32_t offset) { return reinterpret_cast<const T*>(plan_base + offset); }
+const T* at(std::uint32_t offset) {
+  return reinterpret_cast<const T*>(plan_base + offset);
+}
 const char* text(std::uint32_t offset) { return at<char>(offset); }
 
 std::int64_t clock_ns(int clock) {
-  struct { std::int64_t s, ns; } t{};
+  struct {
+    std::int64_t s, ns;
+  } t{};
   call(__NR_clock_gettime, clock, &t);
   return t.s * 1000000000 + t.ns;
 }
@@ -115,7 +133,12 @@ void read_plan() {
 
 /// Signals as a fresh program has them: whatever the runner's caller ignored or blocked does not get through.
 void reset_signals() {
-  struct { void* handler; unsigned long flags; void* restorer; unsigned long mask; } action{};
+  struct {
+    void* handler;
+    unsigned long flags;
+    void* restorer;
+    unsigned long mask;
+  } action{};
   constexpr long kSigStop = 19;
   for (long s = 1; s <= 64; ++s) {
     if (s != kSigKill && s != kSigStop) must(Stage::signals, call(__NR_rt_sigaction, s, &action, 0, 8));
@@ -152,7 +175,11 @@ void make_network() {
   if ((plan->flags & kNewNetwork) == 0) return;
   must(Stage::network, call(__NR_unshare, CLONE_NEWNET));
   const long s = must(Stage::loopback, call(__NR_socket, kAfInet, kSockDgram | kOCloexec, 0));
-  struct { char name[16]; short flags; char pad[22]; } request{};
+  struct {
+    char name[16];
+    short flags;
+    char pad[22];
+  } request{};
   request.name[0] = 'l';
   request.name[1] = 'o';
   must(Stage::loopback, call(__NR_ioctl, s, kSiocgifflags, &request));
@@ -170,7 +197,6 @@ void join_groups() {
   for (std::uint32_t i = 0; i < count; ++i) must(Stage::join_groups, call(__NR_write, tasks[i], "0", 1), i);
   // After joining, so that the namespace's root is the run's own group and its path shows nothing above.
   if ((plan->flags & kCpuCountedLate) != 0) cpu_when_joined = cpu_ns();
-  if ((plan->flags & kUnshareCgroup) == 0) return;
   must(Stage::cgroup_namespace, call(__NR_unshare, CLONE_NEWCGROUP));
 }
 
@@ -201,7 +227,8 @@ char* put_number(char* end, std::uint64_t value, unsigned base) {
 }
 
 /// A detached mount of `type`. Size and mode are for tmpfs (0: not set).
-long make_mount(const char* type, std::uint64_t size, std::uint32_t mode, std::uint64_t attributes, std::uint64_t inodes = 0) {
+long make_mount(const char* type, std::uint64_t size, std::uint32_t mode, std::uint64_t attributes,
+                std::uint64_t inodes = 0) {
   const long fs = call(__NR_fsopen, type, 1 /* FSOPEN_CLOEXEC */);
   if (fs < 0) return fs;
   char buffer[32];
@@ -279,9 +306,8 @@ constexpr int kNewFile = kOCreat | kOExcl;
 
 /// `creating`: kNewFile, or 0 for a file that is there (a setting of the kernel's).
 long open_for_writing(const char* target, int creating, std::uint32_t mode) {
-  return with_parents(target, [=] {
-    return call(__NR_openat, root_fd, target, kOWronly | creating | kOCloexec | kONofollow, mode);
-  });
+  return with_parents(
+      target, [=] { return call(__NR_openat, root_fd, target, kOWronly | creating | kOCloexec | kONofollow, mode); });
 }
 
 /// The target of a step in the workspace. ELOOP: a link is on the way from there.
@@ -292,7 +318,9 @@ long open_without_links(const MountStep& s) {
   workspace[s.no_links_from] = '\0';
   const long dir = call(__NR_openat, root_fd, workspace, kOPath | kOCloexec, 0);
   if (dir < 0) return dir;
-  struct { std::uint64_t flags, mode, resolve; } how{kOPath | kOCloexec | kONofollow, 0, RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH};
+  struct {
+    std::uint64_t flags, mode, resolve;
+  } how{kOPath | kOCloexec, 0, RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH};
   const long fd = call(437 /* openat2 */, dir, text(s.target) + s.no_links_from + 1, &how, sizeof how);
   call(__NR_close, dir);
   return fd;
@@ -407,7 +435,8 @@ long apply(const MountStep& s, long tree) {
     case MountOp::devpts: {
       if ((r = make_target(s)) < 0) return r;
       const bool tmpfs = s.op == MountOp::tmpfs;
-      const long m = make_mount(tmpfs ? "tmpfs" : "devpts", tmpfs ? s.size : 0, tmpfs ? s.mode : 0, attributes_of(s.flags));
+      const long m =
+          make_mount(tmpfs ? "tmpfs" : "devpts", tmpfs ? s.size : 0, tmpfs ? s.mode : 0, attributes_of(s.flags));
       return m < 0 ? m : place(m, s);
     }
     case MountOp::mask:
@@ -418,16 +447,16 @@ long apply(const MountStep& s, long tree) {
   return -kEinval;
 }
 
-/// Mounts the root under construction over the old one and makes it the working directory. Absolute paths lead to the old
-/// one until pivot_root.
+/// Mounts the root under construction over the old one and makes it the working directory. Absolute paths lead to the
+/// old one until pivot_root.
 void enter_new_root() {
   must(Stage::new_root, call(__NR_move_mount, root_fd, "", -100, "/", MOVE_MOUNT_F_EMPTY_PATH));
   must(Stage::new_root, call(__NR_fchdir, root_fd));
 }
 
-/// Folders of an image belong to ids that are not mapped here, and nobody could make a mount point in them. So the parents of
-/// mount points are made in the upper layer first: there they are ours, and what the image has in them shows through. Not
-/// beyond a link of the image, which a folder would hide.
+/// Folders of an image belong to ids that are not mapped here, and nobody could make a mount point in them. So the
+/// parents of mount points are made in the upper layer first: there they are ours, and what the image has in them shows
+/// through. Not beyond a link of the image, which a folder would hide.
 long lay_out_parents(const char* lower, const char* target) {
   char made[4096] = "upper/", found[4096];
   constexpr unsigned kMade = 6;
@@ -493,8 +522,8 @@ void gather_trees(const MountStep* steps, long* trees) {
   }
 }
 
-/// The new root is mounted over the old one, made the only one, and then filled: a link that a chunk or an image left on
-/// the way to a mount point leads into the sandbox, wherever it points.
+/// The new root is mounted over the old one, made the only one, and then filled: a link that a chunk or an image left
+/// on the way to a mount point leads into the sandbox, wherever it points.
 void build_root() {
   const auto* steps = at<MountStep>(plan->mounts);
   long trees[kMaxMounts];
@@ -502,7 +531,8 @@ void build_root() {
   // What takes the old root, first: sources, all of them, and a /proc, which the kernel only gives to who sees one.
   gather_trees(steps, trees);
   for (std::uint32_t i = 0; i < plan->mount_count; ++i) {
-    if (steps[i].op == MountOp::proc) trees[i] = must(Stage::mounts, make_mount("proc", 0, 0, attributes_of(steps[i].flags)), i);
+    if (steps[i].op == MountOp::proc)
+      trees[i] = must(Stage::mounts, make_mount("proc", 0, 0, attributes_of(steps[i].flags)), i);
   }
   // Private first: nothing that is mounted from here on may reach the host, nor the host's mounts us.
   must(Stage::new_root, call(__NR_mount, 0, "/", 0, (1UL << 18) | (1UL << 14) /* MS_PRIVATE | MS_REC */, 0));
@@ -545,7 +575,9 @@ void drop_capabilities() {
 /// The second fence: also binds process 1, which needs no file from here on.
 void restrict_files() {
   if ((plan->flags & kLandlock) == 0) return;
-  struct { std::uint64_t fs, net, scope; } attr{plan->landlock_fs, plan->landlock_net, plan->landlock_scope};
+  struct {
+    std::uint64_t fs, net, scope;
+  } attr{plan->landlock_fs, plan->landlock_net, plan->landlock_scope};
   const unsigned long size = plan->landlock_scope != 0 ? 24 : plan->landlock_net != 0 ? 16 : 8;
   const long ruleset = must(Stage::landlock, call(444 /* landlock_create_ruleset */, &attr, size, 0));
   const auto* rules = at<LandlockRule>(plan->landlock_rules);
@@ -553,7 +585,10 @@ void restrict_files() {
     const long path = call(__NR_openat, -100, text(rules[i].path), kOPath | kOCloexec, 0);
     if (path == -kEnoent) continue;
     must(Stage::landlock, path, i);
-    struct __attribute__((packed)) { std::uint64_t access; std::int32_t fd; } rule{rules[i].access, static_cast<std::int32_t>(path)};
+    struct __attribute__((packed)) {
+      std::uint64_t access;
+      std::int32_t fd;
+    } rule{rules[i].access, static_cast<std::int32_t>(path)};
     must(Stage::landlock, call(445 /* landlock_add_rule */, ruleset, 1 /* PATH_BENEATH */, &rule, 0), i);
     call(__NR_close, path);
   }
@@ -622,7 +657,10 @@ bool keeps_looking(long r) {
 }
 
 void install_filter(Launch& l) {
-  struct { unsigned short len; const sock_filter* filter; } program{};
+  struct {
+    unsigned short len;
+    const sock_filter* filter;
+  } program{};
   program = {static_cast<unsigned short>(plan->notify_len), at<sock_filter>(plan->notify_filter)};
   constexpr unsigned long kNewListener = 8, kWaitKillable = 32;  // the latter: Linux 5.19
   long r = call(__NR_seccomp, 1 /* SECCOMP_SET_MODE_FILTER */, kNewListener | kWaitKillable, &program);
@@ -736,7 +774,9 @@ long watch_children() {
     pollfd fds[2] = {{kControlFd, POLLIN, 0}, {static_cast<int>(signals), POLLIN, 0}};
     const long ready = call(__NR_ppoll, fds, 2, 0, 0, 8);
     if (ready < 0 && ready != -kEintr) {  // whatever it is, keep looking after the run, without burning its CPU
-      struct { long s, ns; } nap{0, 5000000};
+      struct {
+        long s, ns;
+      } nap{0, 5000000};
       call(__NR_nanosleep, &nap, 0);
       fds[0].revents = POLLIN;
     }
@@ -748,7 +788,7 @@ long watch_children() {
     std::uint8_t byte = 0;
     const long n = call(__NR_recvfrom, kControlFd, &byte, 1, kMsgDontWait, 0, 0);
     if (n == -kEintr || n == -kEagain) continue;
-    if (n <= 0 || byte == kEnd) quit(0);
+    if (n <= 0) quit(0);
     if (byte <= 64 && !ended && call(__NR_kill, -command_pid, byte) < 0) call(__NR_kill, command_pid, byte);
   }
 }
@@ -763,8 +803,8 @@ extern "C" [[noreturn]] __attribute__((used)) void helios_init_main() {
   wait_for_ids();
   become_unprivileged();
   must(Stage::hostname, call(__NR_sethostname, text(plan->hostname), raw::length(text(plan->hostname))));
-  build_root();           // while the capabilities are there
-  join_groups();          // v1; on v2 clone3 put us there already
+  build_root();   // while the capabilities are there
+  join_groups();  // when the runner says start: the limits are in force
   drop_capabilities();
   restrict_files();
   // The uid's lock stays with us, so that a dead runner's uid is not given to another run before we are gone.

@@ -26,8 +26,8 @@ enum class Stage : std::int32_t {
   signals,
   read_plan,
   network,
-  wait_for_ids,
   loopback,
+  wait_for_ids,
   groups,
   gid,
   uid,
@@ -35,19 +35,19 @@ enum class Stage : std::int32_t {
   receive_trees,
   new_root,
   rootfs_overlay,  // a root file system of the user's under an ephemeral upper layer
-  mounts,          // index: which step
   pivot_root,
+  mounts,  // index: which step; a /proc is made before the old root goes
   read_only_root,
   working_directory,
   wait_for_start,
   join_groups,  // v1: write "0" into each `tasks`
   cgroup_namespace,
   capabilities,
-  landlock,
-  rlimits,  // index: which limit
-  session,
   no_new_privs,
+  landlock,
   clone_command,
+  session,
+  rlimits,  // index: which limit
   seccomp,
   exec,
   count,
@@ -75,7 +75,7 @@ enum MountFlags : std::uint32_t {
   kOptional = 16,        ///< attach: a missing source is skipped
   kTargetIsFile = 32,    ///< attach: make an empty file as the mount point, not a directory
   kFinishReadOnly = 64,  ///< tmpfs: made read-only after everything is in place
-  kSent = 128,           ///< attach: the runner sends the tree, also of an optional source; init opens the others itself
+  kSent = 128,  ///< attach: the runner sends the tree, also of an optional source; init opens the others itself
 };
 
 struct MountStep {
@@ -87,8 +87,8 @@ struct MountStep {
   std::uint32_t target;  ///< relative to the new root, no leading '/'
   std::uint32_t text;
   std::uint32_t text_size;
-  std::uint32_t no_links_from;  ///< what of `target` comes after that many characters lies in the workspace, where a link
-                                ///< is the last chunk's and not followed; 0: it does not
+  std::uint32_t no_links_from;  ///< what of `target` comes after that many characters lies in the workspace, where a
+                                ///< link is the last chunk's and not followed; 0: it does not
 };
 
 struct RlimitStep {
@@ -99,9 +99,8 @@ struct RlimitStep {
 };
 
 enum PlanFlags : std::uint32_t {
-  kNewNetwork = 1,     ///< a network namespace, with its loopback up
-  kUnshareCgroup = 2,  ///< some group is v1's: after joining those that come with kStart
-  kDropGroups = 4,     ///< setgroups(0); a user cannot (the kernel forbids it with a single-id map)
+  kNewNetwork = 1,  ///< a network namespace, with its loopback up
+  kDropGroups = 4,  ///< setgroups(0); a user cannot (the kernel forbids it with a single-id map)
   kLandlock = 8,
   kCpuCountedLate = 16,  ///< CPU time is v1's to count: from joining on
 };
@@ -133,7 +132,7 @@ struct InitPlan {
 };
 
 /// init -> runner. A `started` message may carry the listener descriptor.
-enum class ReportKind : std::uint32_t { failed = 1, ready, started, exited };
+enum class ReportKind : std::uint32_t { failed = 1, started, exited };
 
 struct InitReport {
   ReportKind kind;
@@ -154,12 +153,12 @@ struct Order {
   std::uint8_t what;
   std::uint8_t count;
 };
-inline constexpr std::uint8_t kGo = 255;     ///< ids are mapped
-inline constexpr std::uint8_t kTrees = 254;  ///< trees to attach, in the order of the steps; as many messages as it takes
+inline constexpr std::uint8_t kGo = 255;  ///< ids are mapped
+inline constexpr std::uint8_t kTrees =
+    254;  ///< trees to attach, in the order of the steps; as many messages as it takes
 inline constexpr std::uint8_t kStart = 253;  ///< limits are in force: join by these `tasks` files, start the command
 inline constexpr std::uint32_t kMaxFdsPerMessage = 64;  // the kernel's own bound is 253
 
-/// runner -> init from the command's start on: one byte, a signal number for the command's process group, or this.
-inline constexpr std::uint8_t kEnd = 252;  ///< the runner has seen enough: end the namespace
+/// runner -> init from the command's start on: one byte, a signal number for the command's process group.
 
 }  // namespace helios::isolated
