@@ -341,8 +341,8 @@ static int cgroup_limits(char** arg) {
   char path[256];
   if (CALL(SYS_unshare, CLONE_NEWNS) != 0) return stopped("unshare");
   mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL);
-  CALL(SYS_unshare, CLONE_NEWCGROUP);  // without one of its own the mounts may fail, too
-  int got = 0;
+  int got = CALL(SYS_unshare, CLONE_NEWCGROUP) == 0;  // without one of its own the mounts may fail, too
+  if (got) printf("a control group namespace of its own\n");
   for (size_t v = 0; v < sizeof views / sizeof *views; ++v) {
     if (mount("none", "/tmp", views[v][0], 0, views[v][1]) != 0) continue;
     for (size_t i = 0; i < sizeof limits / sizeof *limits; ++i) {
