@@ -1063,7 +1063,7 @@ static int neighbour_look(char** arg) {
 static int lock_hold(char** arg) {
   if (!arg[0] || !arg[1] || !arg[2]) return cannot("no file");
   int fd = open(arg[0], O_RDONLY | O_CLOEXEC);
-  int got = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0;
+  int got = fd >= 0 && flock(fd, LOCK_EX) == 0;
   close(open(arg[1], O_WRONLY | O_CREAT, 0644));
   while (access(arg[2], F_OK) == 0) poll(NULL, 0, 5);
   return verdict(got, "flock");
