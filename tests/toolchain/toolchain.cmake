@@ -1,5 +1,5 @@
 # Whole trees of other presets as tests of this one: each configures, builds and tests what its workflow preset says.
-#   -DHELIOS_TOOLCHAIN_TESTS="clang;asan;threads;fuzz"  what tools/test adds
+#   -DHELIOS_TOOLCHAIN_TESTS="clang;asan;fuzz"     what tools/test adds
 #   cmake --workflow --preset long                      everything labelled slow, with the presets tidy, coverage and tsan
 # They build with all processors, so nothing else runs meanwhile; ccache makes the second time quick.
 set(HELIOS_TOOLCHAIN_TESTS "" CACHE STRING "workflow presets to run as tests, e.g. clang;asan")
