@@ -5,26 +5,31 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <utility>
 #include <vector>
 
 namespace helios::cgroup {
 
-/// A look at all threads of a run. Empty: nobody waits, or the kernel does not say.
-struct CpuWait {
-  /// How long those that live now have been ready to run without running, in all, up to the last time each of them ran.
-  /// Unit: microseconds. Source: /proc/<pid>/task/<tid>/schedstat, second figure.
-  std::uint64_t waited_us{0};
-  /// Those that are ready now, sorted: thread, and how often it has run. Source: …/stat, third figure of schedstat.
-  std::vector<std::pair<pid_t, std::uint64_t>> ready;
+/// One thread's waiting for a processor. Source: /proc/<pid>/task/<tid>/schedstat and stat.
+struct ThreadWait {
+  pid_t tid{0};
+  std::uint64_t waited_us{0};  ///< ready without running, in all, up to the last time it ran
+  std::uint64_t runs{0};       ///< how often it has run
+  bool ready{false};           ///< now
 };
 
-/// Between two looks that lie `elapsed_us` apart: did it spend more than half of the time waiting, or did some thread
-/// wait for all of it without ever running?
+/// A look at all threads of a run, sorted by tid. Empty: there are none, or the kernel does not say.
+using CpuWait = std::vector<ThreadWait>;
+
+/// Between two looks that lie `elapsed_us` apart: did some thread spend more than half of the time waiting, or all of
+/// it without ever running? Threads on their own: a hung program with many of them, each of which wants little, is not
+/// starved because their waits add up.
 [[nodiscard]] inline bool is_starved(const CpuWait& before, const CpuWait& now, std::uint64_t elapsed_us) {
-  if (now.waited_us > before.waited_us + elapsed_us / 2) return true;
-  return std::any_of(now.ready.begin(), now.ready.end(), [&](const auto& thread) {
-    return std::binary_search(before.ready.begin(), before.ready.end(), thread);
+  return std::any_of(now.begin(), now.end(), [&](const ThreadWait& thread) {
+    const auto same = std::lower_bound(before.begin(), before.end(), thread.tid,
+                                       [](const ThreadWait& t, pid_t tid) { return t.tid < tid; });
+    if (same == before.end() || same->tid != thread.tid) return false;
+    const bool never_ran = same->ready && thread.ready && same->runs == thread.runs;
+    return never_ran || thread.waited_us > same->waited_us + elapsed_us / 2;
   });
 }
 

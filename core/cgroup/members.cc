@@ -106,27 +106,24 @@ std::vector<pid_t> pids_in(const std::vector<std::string>& roots) {
 
 CpuWait cpu_wait(const std::vector<std::string>& roots) {
   CpuWait all;
-  std::uint64_t ns = 0;
   for (const pid_t pid : pids_in(roots)) {
     const std::string tasks = "/proc/" + std::to_string(pid) + "/task/";
     const std::unique_ptr<DIR, int (*)(DIR*)> dir(::opendir(tasks.c_str()), ::closedir);
     while (const dirent* entry = dir ? ::readdir(dir.get()) : nullptr) {
       const auto tid = parse_number(entry->d_name);
       if (!tid) continue;
-      const auto figures = sys::read_file(tasks + entry->d_name + "/schedstat", 4096);  // "<ran> <waited> <times>"
+      const auto figures = sys::read_file(tasks + entry->d_name + "/schedstat", 4096);  // "<ran ns> <waited ns> <runs>"
       const std::size_t second = figures ? figures->find(' ') + 1 : 0;
       const std::size_t third = second != 0 ? figures->find(' ', second) + 1 : 0;
-      if (third == 0) continue;
-      ns += parse_number(std::string_view(*figures).substr(second)).value_or(0);
       const auto stat = sys::read_file(tasks + entry->d_name + "/stat", 4096);  // "<tid> (<name>) <state> …"
       const std::size_t name_end = stat ? stat->rfind(')') : std::string::npos;
-      if (name_end == std::string::npos || stat->compare(name_end, 3, ") R") != 0) continue;
-      all.ready.emplace_back(static_cast<pid_t>(*tid),
-                             parse_number(std::string_view(*figures).substr(third)).value_or(0));
+      if (third == 0 || name_end == std::string::npos) continue;
+      all.push_back(
+          {static_cast<pid_t>(*tid), parse_number(std::string_view(*figures).substr(second)).value_or(0) / 1000,
+           parse_number(std::string_view(*figures).substr(third)).value_or(0), stat->compare(name_end, 3, ") R") == 0});
     }
   }
-  all.waited_us = ns / 1000;
-  std::sort(all.ready.begin(), all.ready.end());
+  std::sort(all.begin(), all.end(), [](const ThreadWait& a, const ThreadWait& b) { return a.tid < b.tid; });
   return all;
 }
 

@@ -30,16 +30,27 @@ class Played final : public Target {
     if (now_ns() - begin_ > kEndNs) (void)!::write(end_.write.get(), "x", 1);
     return so_far(cpu_);
   }
-  [[nodiscard]] cgroup::CpuWait cpu_wait() override { return {so_far(waiting_), ready_}; }
+  [[nodiscard]] cgroup::CpuWait cpu_wait() override {
+    cgroup::CpuWait all;
+    for (pid_t tid = 1; tid <= threads_; ++tid) {
+      all.push_back({tid, so_far(waiting_) / static_cast<std::uint64_t>(threads_), runs_, ready_});
+      if (!ready_) ++runs_;
+    }
+    return all;
+  }
+  /// What is waited, by so many threads together.
+  void share_among(int threads) { threads_ = threads; }
   /// A thread that is ready all the time and never runs: what it waits is counted when it runs.
-  void keep_one_ready() { ready_ = {{17, 4}}; }
+  void keep_one_ready() { ready_ = true; }
 
  private:
   [[nodiscard]] std::uint64_t so_far(std::uint64_t us_per_second) const {
     return static_cast<std::uint64_t>(now_ns() - begin_) / 1000 * us_per_second / 1'000'000;
   }
   std::uint64_t cpu_, waiting_;
-  std::vector<std::pair<pid_t, std::uint64_t>> ready_;
+  int threads_{1};
+  std::uint64_t runs_{4};
+  bool ready_{false};
   std::int64_t begin_{now_ns()};
   bool told_{false};
   sys::Pipe end_;
@@ -67,6 +78,12 @@ TEST(Idle, WorkIsLeftAlone) { EXPECT_EQ(cause_of({500'000, 0}), std::nullopt); }
 
 TEST(Idle, WorkThatOnlyWaitsForAProcessorIsLeftAlone) { EXPECT_EQ(cause_of({14'000, 980'000}), std::nullopt); }
 
+TEST(Idle, ManyThreadsThatEachWaitALittleAreNoWork) {
+  Played target(35'000, 3'000'000);
+  target.share_among(100);
+  EXPECT_EQ(cause_of(std::move(target)), Reason::idle_limit);
+}
+
 TEST(Idle, AThreadThatNeverGetsOneIsLeftAlone) {
   Played target(0, 0);
   target.keep_one_ready();
@@ -74,10 +91,12 @@ TEST(Idle, AThreadThatNeverGetsOneIsLeftAlone) {
 }
 
 TEST(Starved, AThreadThatRanBetweenTheLooksDoesNotCount) {
-  const cgroup::CpuWait before{0, {{7, 10}, {9, 3}}};
-  EXPECT_FALSE(cgroup::is_starved(before, {0, {{7, 11}}}, 50'000));
-  EXPECT_FALSE(cgroup::is_starved(before, {0, {{8, 1}}}, 50'000));
-  EXPECT_TRUE(cgroup::is_starved(before, {0, {{9, 3}}}, 50'000));
+  const cgroup::CpuWait before{{7, 0, 10, true}, {9, 0, 3, true}};
+  EXPECT_FALSE(cgroup::is_starved(before, {{7, 0, 11, true}}, 50'000));
+  EXPECT_FALSE(cgroup::is_starved(before, {{8, 0, 1, true}}, 50'000));
+  EXPECT_FALSE(cgroup::is_starved(before, {{9, 0, 3, false}}, 50'000));
+  EXPECT_TRUE(cgroup::is_starved(before, {{9, 0, 3, true}}, 50'000));
+  EXPECT_TRUE(cgroup::is_starved(before, {{7, 25'001, 20, false}}, 50'000));
 }
 
 }  // namespace
