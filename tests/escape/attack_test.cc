@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "tests/escape/attack_classes.h"
+#include "tests/support/ia32_entry.h"
 
 namespace helios::test {
 namespace {
@@ -119,6 +120,7 @@ TEST_P(EscapeControl, TheProbeWorks) {
   {
     Bait bait(scene);
     if (attack.name == "posix-mq" && bait.queue_name.empty()) GTEST_SKIP() << "the kernel has no POSIX message queues";
+    if (attack.name == "int80" && !kernel_has_ia32_entry()) GTEST_SKIP() << "the kernel has no 32-bit entry";
     if (attack.name.rfind("vsock", 0) == 0 && !kernel_has_vsock()) GTEST_SKIP() << "the kernel has no AF_VSOCK";
     const int leaked = open("/", O_RDONLY | O_DIRECTORY);
     const Finished f = run_to_end(with_bait(control_of(attack, scene, bait, leaked), bait, attack.terminal));

@@ -1,5 +1,4 @@
-# All of them under one name: the fuzz preset builds nothing else. `cmake --workflow --preset fuzz` is the short run that CI
-# has (tests/toolchain), tools/fuzz the long one.
+# All of them under one name, which tools/fuzz, the long run, builds alone. The short run is part of the asan preset.
 if(HELIOS_FUZZ)
   add_custom_target(fuzz_targets DEPENDS fuzz_spec fuzz_command_line fuzz_policy fuzz_seccomp)
 endif()

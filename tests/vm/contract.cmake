@@ -55,8 +55,7 @@ set_property(GLOBAL APPEND PROPERTY HELIOS_TEST_PROGRAMS systemd_tests)
 # Entry 3 is systemd_scope: see cgroup.cmake.
 set(asks_systemd --init systemd --env HELIOS_CGROUP_PROBE=1 --env HELIOS_CGROUP_EXPECT=v2 --env HELIOS_CGROUP_ENTRY=3)
 helios_vm_suite(systemd-root PROGRAMS cgroup_test systemd_tests SECONDS 240 IDENTITY root OPTIONS ${asks_systemd})
-# Not in CI: on a crowded host this machine hung once in six boots, and why is not known yet.
-helios_vm_suite(systemd-user SLOW PROGRAMS cgroup_test systemd_tests SECONDS 240 IDENTITY user
+helios_vm_suite(systemd-user PROGRAMS cgroup_test systemd_tests SECONDS 240 IDENTITY user
   OPTIONS ${asks_systemd} --user user --env HELIOS_CONTRACT_EXPECT_GROUPS=1)
 
 if(TARGET fault_tests)
