@@ -84,6 +84,20 @@ Status add_names(std::string_view text, std::vector<std::string>& to) {
   }
 }
 
+// By the names that a spec and a result use.
+Status add_degraded(Settings& s, std::string_view text) {
+  std::vector<std::string> names;
+  if (auto ok = add_names(text, names); !ok) return ok;
+  for (std::string& name : names) {
+    std::string known;
+    for (const LimitInfo& limit : kLimits) known.append(known.empty() ? "" : ", ").append(limit.key);
+    if (std::none_of(kLimits.begin(), kLimits.end(), [&](const LimitInfo& limit) { return limit.key == name; }))
+      return fail(bad("one of " + known, name));
+    s.run.allow_degraded.push_back(std::move(name));
+  }
+  return {};
+}
+
 template <Limit L>
 Status set_limit(Settings& s, std::string_view text) {
   return store(spec::parse_limit(L, text), s.run.limits[L]);
@@ -249,8 +263,8 @@ std::vector<OptionRow> make_rows() {
        set_policy, Scope::learning},
       {"--plan-for", kSandbox, "NAME", "with --sandbox=dry-run: the runner to plan (default isolated)",
        [](S& s, V v) { return store_text(v, "a runner's name", s.run.plan_for); }},
-      {"--allow-degraded", kSandbox, "NAME,...", "limits or layers that may be missing on this host",
-       [](S& s, V v) { return add_names(v, s.run.allow_degraded); }, Scope::runs, true},
+      {"--allow-degraded", kSandbox, "LIMIT,...", "limits that may be missing on this host: memory, swap, processes, …",
+       add_degraded, Scope::runs, true},
       {"--rootfs", kSandbox, "DIR|host", "the root file system the command sees (default: the policy's)", set_rootfs},
 
       limit_row<Limit::memory>("SIZE", "memory of the whole tree, page cache and tmpfs included"),

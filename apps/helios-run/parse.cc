@@ -4,7 +4,7 @@
 #include <exception>
 
 #include "apps/helios-run/cli11.h"
-#include "apps/helios-run/suggest.h"
+#include "core/edit_distance.h"
 
 namespace helios::app {
 namespace {
@@ -121,6 +121,9 @@ Words misspelt_variables(const std::vector<EnvVar>& environment) {
 
 Error unknown_option(std::string word, const Command& command) {
   word = word.substr(0, word.find('='));
+  if (word == "--help" || word == "--version")
+    return {ErrorCode::invalid_argument,
+            "'" + word + "' takes no value" + (word == "--version" ? " and stands alone" : "")};
   Error e{ErrorCode::invalid_argument, "unknown option '" + word + "'"};
   if (const auto meant = nearest(word, flags_of(command))) {
     e.remedy = "did you mean " + *meant + "?";
@@ -245,15 +248,23 @@ Error from_cli11(const CLI::ParseError& e, const Words& words) {
   return {ErrorCode::invalid_argument, e.what()};
 }
 
-Status check_combination(const Parsed& parsed, bool spec_by_flag, bool has_separator) {
+// `settings` holds what the flags say, and of the variables only what no flag has to go with.
+Status check_combination(const Parsed& parsed, bool has_separator) {
   const Invocation& in = parsed.invocation;
+  const Settings& s = in.settings;
+  if (!s.run.plan_for.empty() && s.sandbox != "dry-run")
+    return fail(ErrorCode::invalid_argument, "--plan-for goes with --sandbox=dry-run, not '" + s.sandbox + "'",
+                "--dry-run plans what --sandbox names");
   if (has_separator && !parsed.command->takes_command) {
     return fail(ErrorCode::invalid_argument, "'" + std::string(parsed.command->name) + "' takes no command");
   }
   if (!has_separator) return {};
   if (in.command.empty()) return fail(ErrorCode::invalid_argument, "no command follows --");
-  if (spec_by_flag)
+  if (!s.spec.empty() || s.chunk)
     return fail(ErrorCode::invalid_argument, "--spec, --chunk and a command after -- exclude each other");
+  if (s.run.require_output || !s.spec_sha256.empty())
+    return fail(ErrorCode::invalid_argument, std::string(s.run.require_output ? "--require-output" : "--spec-sha256") +
+                                                 " goes with a spec, not with a command after --");
   return {};
 }
 
@@ -266,23 +277,26 @@ Result<Parsed> parse_words(const Words& all, const std::vector<EnvVar>& environm
   parsed.command = take_command(words);
   Settings& settings = parsed.invocation.settings;
 
-  CLI::App app;
-  std::optional<Error> problem;
-  app.set_help_flag("-h,--help", "this text");
-  app.allow_extras();
-  app.get_formatter()->column_width(30);
   const bool wants_help = std::find(words.begin(), words.end(), "--help") != words.end() ||
                           std::find(words.begin(), words.end(), "-h") != words.end();
+  CLI::App app;
+  std::optional<Error> problem;
+  app.set_help_flag(wants_help ? "-h,--help" : "", "this text");
+  app.allow_extras();
+  app.get_formatter()->column_width(30);
   add_options(app, *parsed.command, wants_help ? nullptr : &words, settings, problem);
   if (wants_help) {
     parsed.help = help_text(app, *parsed.command);
     return parsed;
   }
   if (auto ok = read_variables(*parsed.command, environment, settings); !ok) return fail(ok.error());
-  if (has_separator) {  // a command wins over HELIOS_SPEC
+  if (has_separator) {  // a command wins over HELIOS_SPEC and what goes with it
     settings.spec.clear();
     settings.chunk.reset();
+    settings.run.require_output = false;
+    settings.spec_sha256.clear();
   }
+  const std::string plan_for = std::exchange(settings.run.plan_for, {});
   if (auto ok = check_switches(words); !ok) return fail(ok.error());
   try {
     app.parse(Words(words.rbegin(), words.rend()));  // CLI11 wants the last word first
@@ -292,8 +306,8 @@ Result<Parsed> parse_words(const Words& all, const std::vector<EnvVar>& environm
   if (problem) return fail(*std::move(problem));
   if (auto e = check_extras(app.remaining(), *parsed.command, parsed.invocation.arguments); !e.message.empty())
     return fail(e);
-  if (auto ok = check_combination(parsed, !settings.spec.empty() || settings.chunk, has_separator); !ok)
-    return fail(ok.error());
+  if (auto ok = check_combination(parsed, has_separator); !ok) return fail(ok.error());
+  if (settings.run.plan_for.empty()) settings.run.plan_for = plan_for;
   parsed.warnings = misspelt_variables(environment);
   return parsed;
 }

@@ -226,6 +226,7 @@ std::string reports_text(const std::vector<plugin::PluginReport>& reports) {
     std::string can;
     if (p.starts_nothing) add(can, "starts nothing");
     if (p.inherits_environment) add(can, "passes the caller's environment on");
+    if (p.confines_nothing) add(can, "confines nothing");
     if (!can.empty()) text += line("traits", can);
     if (p.probe_error) text += line("probe", one_line(p.probe_error->message));
     text += findings_text(p.findings, "    ");

@@ -105,7 +105,8 @@ Result<Executor> make_executor(plugin::RunnerCatalog& catalog, const std::string
     if (!other) return fail(other.error());
     return other->plan(request);
   };
-  return Executor({&(*loaded)->runner(), (*loaded)->name, (*loaded)->version}, std::move(hooks));
+  return Executor({&(*loaded)->runner(), (*loaded)->name, (*loaded)->version, (*loaded)->confines_nothing},
+                  std::move(hooks));
 }
 
 OutputFormat output_format(const Settings& settings) {

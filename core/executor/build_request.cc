@@ -1,9 +1,12 @@
 #include "core/executor/build_request.h"
 
 #include <algorithm>
+#include <climits>
+#include <cstdlib>
 
 #include "core/digest/sha256.h"
 #include "core/executor/environment.h"
+#include "core/loader_variables.h"
 #include "core/spec/command_line.h"
 #include "core/spec/quantity.h"
 
@@ -79,11 +82,29 @@ std::string job_id_of(const Job& job) {
   return "command-" + sum.hex().substr(0, 16);
 }
 
-SandboxProfile profile_of(const policy::Policy& policy, const RunOptions& options) {
+// What a policy names is the system's; what is named for one run may lie where commands have been.
+Result<SandboxProfile> profile_of(const policy::Policy& policy, const RunOptions& options) {
   SandboxProfile profile = policy.profile;
-  profile.mounts.insert(profile.mounts.end(), options.mounts.begin(), options.mounts.end());
+  for (Mount& m : profile.mounts) {
+    char real[PATH_MAX];
+    if (m.kind != MountKind::tmpfs && ::realpath(m.source.c_str(), real) != nullptr) m.source = real;
+  }
+  for (Mount m : options.mounts) {
+    if (m.kind != MountKind::tmpfs) {
+      auto source = resolve_source(m.source, m.kind == MountKind::bind ? "--bind" : "--ro-bind");
+      if (!source) return fail(source.error());
+      m.source = *std::move(source);
+    }
+    profile.mounts.push_back(std::move(m));
+  }
   if (options.network) profile.network = *options.network;
-  if (!options.rootfs.empty()) profile.rootfs = options.rootfs;
+  if (options.rootfs == "host") {
+    profile.rootfs = options.rootfs;
+  } else if (!options.rootfs.empty()) {
+    auto rootfs = resolve_source(options.rootfs, "--rootfs");
+    if (!rootfs) return fail(rootfs.error());
+    profile.rootfs = *std::move(rootfs);
+  }
   return profile;
 }
 
@@ -158,7 +179,9 @@ Result<ExecutionRequest> build_request(const Job& job, const policy::Policy& pol
   r.output_file = places.output_file;
   r.limits = *std::move(limits);
   r.grace_ms = options.grace_ms;
-  r.profile = profile_of(policy, options);
+  auto profile = profile_of(policy, options);
+  if (!profile) return fail(profile.error());
+  r.profile = *std::move(profile);
   r.workspace_ids = options.workspace_ids;
   r.uid_first = options.uid_first;
   r.uid_count = options.uid_count;

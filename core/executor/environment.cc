@@ -8,13 +8,6 @@ namespace {
 
 constexpr std::string_view kHidden = "<hidden>";
 
-// glibc's own list of what it drops for setuid programs (sysdeps/generic/unsecvars.h), less TMPDIR and TZDIR, which
-// steer programs and not the loader.
-constexpr std::array<std::string_view, 13> kLoaderNames{
-    "GCONV_PATH", "GETCONF_DIR",      "GLIBC_TUNABLES", "HOSTALIASES",     "LOCALDOMAIN",
-    "LOCPATH",    "MALLOC_TRACE",     "MALLOC_CHECK_",  "MALLOC_PERTURB_", "NIS_PATH",
-    "NLSPATH",    "RESOLV_HOST_CONF", "RES_OPTIONS"};
-
 constexpr std::array<std::string_view, 10> kSecretWords{"TOKEN", "SECRET",     "PASSWORD", "PASSWD", "PASSPHRASE",
                                                         "KEY",   "CREDENTIAL", "AUTH",     "COOKIE", "PRIVATE"};
 
@@ -52,14 +45,11 @@ void set_variable(std::vector<EnvVar>& vars, EnvVar v) {
 Result<EnvVar> parse_variable(std::string_view text) {
   const std::size_t eq = text.find('=');
   if (eq == std::string_view::npos || eq == 0) {
-    return fail(ErrorCode::invalid_argument, "expected NAME=VALUE, found '" + std::string(text.substr(0, eq)) + "'",
+    const std::string found = eq == 0 ? "an empty name before '='" : "'" + std::string(text.substr(0, eq)) + "'";
+    return fail(ErrorCode::invalid_argument, "expected NAME=VALUE, found " + found,
                 eq == std::string_view::npos ? "--pass-env NAME passes a variable of the caller's" : "");
   }
   return EnvVar{std::string(text.substr(0, eq)), std::string(text.substr(eq + 1))};
-}
-
-bool steers_the_loader(std::string_view name) {
-  return name.starts_with("LD_") || std::find(kLoaderNames.begin(), kLoaderNames.end(), name) != kLoaderNames.end();
 }
 
 bool looks_secret(std::string_view name) {

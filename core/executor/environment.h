@@ -18,9 +18,6 @@ void set_variable(std::vector<EnvVar>& vars, EnvVar v);
 /// "NAME=VALUE" with a usable name. Errors: invalid_argument.
 [[nodiscard]] Result<EnvVar> parse_variable(std::string_view text);
 
-/// Does the dynamic loader or libc act on this name before the program's first line? A spec may not set those.
-[[nodiscard]] bool steers_the_loader(std::string_view name);
-
 /// Does the name look like a credential's (TOKEN, SECRET, PASSWORD, KEY …)? Its value is then never shown.
 [[nodiscard]] bool looks_secret(std::string_view name);
 

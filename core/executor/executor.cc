@@ -128,6 +128,17 @@ void fill_identity(WorkerResult& result, const ExecutionRequest& request) {
   result.policy_sha256 = request.profile.policy_sha256;
 }
 
+// A policy describes what isolation shows, where there is any; in the options somebody asked for it by name.
+Status require_no_isolation(const RunOptions& options, const std::string& runner) {
+  const std::string_view asked = options.network == Network::none                      ? "--network none"
+                                 : !options.rootfs.empty() && options.rootfs != "host" ? "--rootfs"
+                                 : !options.mounts.empty()                             ? "--bind, --ro-bind or --tmpfs"
+                                                                                       : "";
+  if (asked.empty()) return {};
+  return fail(ErrorCode::unsupported, std::string(asked) + ": the runner '" + runner + "' confines nothing",
+              "use --sandbox=isolated, or leave it out");
+}
+
 Result<sys::UniqueFd> open_timeline(const RunOptions& options, const ExecutionRequest& request) {
   if (options.timeline.empty()) return sys::UniqueFd();
   const std::size_t slash = options.timeline.rfind('/');
@@ -147,7 +158,13 @@ void Executor::log(LogLevel level, std::string_view message) const {
 
 Result<ExecutionRequest> Executor::prepare(const Job& job, const policy::Policy& policy, const RunOptions& options,
                                            const Surroundings& around) {
-  auto places = resolve_places({around.cwd, job.spec_dir, options.workspace, options.workdir, output_file_of(job)});
+  if (chosen_.confines_nothing) {
+    if (auto ok = require_no_isolation(options, chosen_.name); !ok) return fail(ok.error());
+  }
+  const auto home =
+      std::find_if(around.env.begin(), around.env.end(), [](const EnvVar& v) { return v.name == "HOME"; });
+  auto places = resolve_places({around.cwd, job.spec_dir, options.workspace, options.workdir, output_file_of(job),
+                                home == around.env.end() ? "" : home->value});
   if (!places) return fail(places.error());
   auto request = build_request(job, policy, options, around, *places);
   if (!request) return request;

@@ -19,6 +19,7 @@ struct ChosenRunner {
   Runner* runner{nullptr};
   std::string name;
   std::string version;
+  bool confines_nothing{false};  ///< HELIOS_CONFINES_NOTHING: what only isolation can give is refused
 };
 
 /// What the program around the Executor offers. Each may be empty.
@@ -35,7 +36,7 @@ class Executor {
   Executor(ChosenRunner runner, ExecutorHooks hooks);
 
   /// What a run would be asked to do. Looks at the workspace, changes nothing. Errors: see resolve_places,
-  /// build_request.
+  /// build_request; unsupported for isolation asked for in `options` of a runner that has none.
   [[nodiscard]] Result<ExecutionRequest> prepare(const Job& job, const policy::Policy& policy,
                                                  const RunOptions& options, const Surroundings& around);
 

@@ -95,6 +95,21 @@ Status require_writable(const std::string& workspace) {
   return {};
 }
 
+// By what it is, not by its name: a home may lie behind a link.
+bool is_same_file(const std::string& a, const std::string& b) {
+  struct stat one {
+  }, other{};
+  return !a.empty() && !b.empty() && ::stat(a.c_str(), &one) == 0 && ::stat(b.c_str(), &other) == 0 &&
+         one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+}
+
+std::string_view why_no_workspace(const std::string& path, const std::string& home) {
+  if (const auto why = why_system_directory(path); !why.empty()) return why;
+  if ((path.starts_with("/home/") && path.rfind('/') == 5) || is_same_file(path, home))
+    return "it is a home, whose start-up files would run as its owner";
+  return {};
+}
+
 Result<std::string> resolve_workspace(const PlaceRequest& asked) {
   const std::string given = !asked.workspace.empty()  ? join(asked.cwd, asked.workspace)
                             : !asked.spec_dir.empty() ? join(asked.cwd, asked.spec_dir)
@@ -105,10 +120,11 @@ Result<std::string> resolve_workspace(const PlaceRequest& asked) {
   if (!asked.workspace.empty()) {
     if (auto ok = require_directory(path, "workspace"); !ok) return fail(ok.error());
   }
-  auto real = resolve(path, "workspace");
+  auto real = asked.workspace.empty() ? Result<std::string>(path) : resolve_source(path, "workspace");
+  if (real) real = resolve(*real, "workspace");
   if (!real) return real;
   if (auto ok = require_directory(*real, "workspace"); !ok) return fail(ok.error());
-  if (const auto why = why_system_directory(*real); !why.empty()) {
+  if (const auto why = why_no_workspace(*real, asked.home); !why.empty()) {
     return fail(ErrorCode::invalid_argument, "workspace " + quoted(*real) + " is refused: " + std::string(why),
                 "name a directory for this job with --workspace");
   }
@@ -192,6 +208,41 @@ std::string_view why_system_directory(std::string_view path) {
     if (path == d.path || (d.beneath && lies_within(path, d.path))) return d.why;
   }
   return {};
+}
+
+Result<std::string> resolve_source(const std::string& path, std::string_view what) {
+  constexpr int kMaxLinks = 40;  // as many as the kernel follows
+  std::string real, rest = path;
+  for (int links = 0; !rest.empty();) {
+    const std::size_t slash = rest.find('/');
+    const std::string name = rest.substr(0, slash);
+    rest.erase(0, slash == std::string::npos ? rest.size() : slash + 1);
+    if (name.empty() || name == ".") continue;
+    if (name == "..") {
+      real.erase(real.empty() ? 0 : real.rfind('/'));
+      continue;
+    }
+    const std::string next = real + "/" + name;
+    char to[PATH_MAX];
+    const ssize_t n = ::readlink(next.c_str(), to, sizeof to);
+    if (n < 0) {  // no link, or nothing: whoever opens it tells
+      real = next;
+      continue;
+    }
+    if (why_system_directory(real.empty() ? "/" : real).empty()) {
+      char whole[PATH_MAX];
+      return fail(
+          ErrorCode::invalid_argument,
+          std::string(what) + " " + quoted(path) + ": '" + next + "' is a symbolic link, which a command may have made",
+          ::realpath(path.c_str(), whole) != nullptr ? "if it is yours, name what it leads to: " + std::string(whole)
+                                                     : "name what it leads to");
+    }
+    if (++links > kMaxLinks || n == sizeof to)
+      return fail_errno(ErrorCode::io, std::string(what) + " " + quoted(path), ELOOP);
+    if (to[0] == '/') real.clear();
+    rest = std::string(to, static_cast<std::size_t>(n)) + "/" + rest;
+  }
+  return real.empty() ? "/" : real;
 }
 
 Result<Places> resolve_places(const PlaceRequest& asked) {

@@ -17,6 +17,7 @@ struct PlaceRequest {
   std::string workspace;    ///< --workspace
   std::string workdir;      ///< --workdir
   std::string output_file;  ///< the chunk's outputFile, as written
+  std::string home{};       ///< the caller's home, empty if unknown
 };
 
 /// All absolute, links in `workspace` and `workdir` resolved.
@@ -39,6 +40,12 @@ struct Places {
 
 /// Why no command may be given this directory to write; empty when it may. `path` is absolute and resolved.
 [[nodiscard]] std::string_view why_system_directory(std::string_view path);
+
+/// Where `path` (absolute) leads, for what is shown to a command. Links are followed only where no command can have
+/// made them, in folders that can be no workspace (/, /etc, /var …): an earlier chunk's would lead anywhere. A path
+/// whose end is missing is returned as far as it could be resolved. Errors: invalid_argument, naming `what`, the link
+/// and where the path leads; io.
+[[nodiscard]] Result<std::string> resolve_source(const std::string& path, std::string_view what);
 
 /// Opens what lies at `path` (absolute, normalised, within `root`) without following a link on the way or at the
 /// end. openat2 where the kernel has it, else one component at a time. Errors: io with errno (ELOOP for a link).

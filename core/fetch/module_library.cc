@@ -45,7 +45,9 @@ Result<const HeliosFetchModule*> load_fetch_module(const std::string& name, cons
     if (module) loaded.emplace(path, *module);
     return module;
   }
-  return fail(ErrorCode::fetch_failed, "no module " + file + " in " + joined(dirs) + " (http and https are built in)");
+  return fail(ErrorCode::fetch_failed, "no module " + file + " in " + joined(dirs),
+              name == "http" ? "install it beside the runners: it comes with helios-run"
+                             : "only http and https come with helios-run");
 }
 
 }  // namespace helios::fetch

@@ -97,6 +97,7 @@ std::string describe(const LoadedRunner& runner) {
   w.number(runner.abi);
   w.number(runner.starts_nothing ? 1 : 0);
   w.number(runner.inherits_environment ? 1 : 0);
+  w.number(runner.confines_nothing ? 1 : 0);
   return w.take();
 }
 
@@ -219,6 +220,7 @@ void read_report(const Ended& ended, const CatalogOptions& options, PluginReport
   report.abi = static_cast<std::uint32_t>(in.number());
   report.starts_nothing = in.number() != 0;
   report.inherits_environment = in.number() != 0;
+  report.confines_nothing = in.number() != 0;
   if (in.good()) return read_probe(in, ended, options, report);
   report.refusal = why_silent(ended, "load " + report.file, options);
 }

@@ -90,6 +90,7 @@ LoadedRunner::LoadedRunner(const HeliosRunnerPlugin& plugin, std::string file)
       abi(plugin.abi),
       starts_nothing((plugin.flags & HELIOS_STARTS_NOTHING) != 0),
       inherits_environment((plugin.flags & HELIOS_INHERITS_ENVIRONMENT) != 0),
+      confines_nothing((plugin.flags & HELIOS_CONFINES_NOTHING) != 0),
       adapter_(plugin) {}
 
 Result<std::unique_ptr<LoadedRunner>> load_runner(const std::string& file, std::string_view name,

@@ -29,6 +29,7 @@ struct LoadedRunner {
   std::uint32_t abi{0};
   bool starts_nothing{false};
   bool inherits_environment{false};
+  bool confines_nothing{false};
 
   /// The adapter: any thread may use it, for several runs at once.
   [[nodiscard]] Runner& runner() noexcept { return adapter_; }
@@ -49,6 +50,7 @@ struct PluginReport {
   std::uint32_t abi{0};
   bool starts_nothing{false};
   bool inherits_environment{false};
+  bool confines_nothing{false};
   std::vector<Finding> findings;     ///< of its probe()
   std::optional<Error> probe_error;  ///< probe() failed, crashed or hung
 };

@@ -66,11 +66,14 @@ Result<std::string> find_by_name(const std::string& name, const std::vector<std:
       if (exists(path)) return path;
     }
   }
-  const std::string nearest = nearest_name(name, list_policies(dirs));
+  const std::vector<std::string> known = list_policies(dirs);
+  const auto meant = nearest(name, known);
   return fail(
       ErrorCode::not_found,
       "no policy is called " + spec::quote_for_message(name) + " in " + (dirs.empty() ? "no folder" : joined(dirs)),
-      nearest.empty() ? "name a file (with a '/' or ending in .json)" : "the nearest is \"" + nearest + "\"");
+      meant           ? "did you mean \"" + *meant + "\"?"
+      : known.empty() ? "name a file (with a '/' or ending in .json)"
+                      : "choose one of " + joined(known) + ", or name a file (with a '/' or ending in .json)");
 }
 
 /// A file named in a policy is looked for beside it first; a name in the folders.
@@ -351,13 +354,6 @@ std::vector<std::string> policy_diff(const Policy& from, const Policy& to) {
     if (lacks(before, line)) difference.push_back("+ " + line);
   }
   return difference;
-}
-
-std::string nearest_name(std::string_view wrong, const std::vector<std::string>& candidates) {
-  const auto best = std::min_element(candidates.begin(), candidates.end(), [&](const auto& a, const auto& b) {
-    return edit_distance(wrong, a) < edit_distance(wrong, b);
-  });
-  return best == candidates.end() ? std::string() : *best;
 }
 
 }  // namespace helios::policy

@@ -24,8 +24,8 @@ struct Policy {
 };
 
 /// Finds a policy by NAME in the folders in order, or by FILE when it holds a '/' or ends in .json, and reads it.
-/// Errors: not_found (with the nearest name); invalid_policy, one line "FILE:LINE:COL: /pointer: …", also when another
-/// user could have written the file. [any thread]
+/// Errors: not_found (with the name that was meant, or all); invalid_policy, one line "FILE:LINE:COL: /pointer: …",
+/// also when another user could have written the file. [any thread]
 [[nodiscard]] Result<Policy> load_policy(const std::string& name_or_file, const std::vector<std::string>& search_dirs);
 
 /// The names found in the folders, sorted, each once.
@@ -37,8 +37,5 @@ struct Policy {
 /// What differs: lines of describe_policy that only one of the two has, "- " before the first's, "+ " before the
 /// second's. Empty: nothing does. (isolated::describe_profile gives the filter's rules in the same form.)
 [[nodiscard]] std::vector<std::string> policy_diff(const Policy& from, const Policy& to);
-
-/// Of `candidates` the one with the fewest edits from `wrong`; empty if there is none.
-[[nodiscard]] std::string nearest_name(std::string_view wrong, const std::vector<std::string>& candidates);
 
 }  // namespace helios::policy

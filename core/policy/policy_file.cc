@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "core/edit_distance.h"
 #include "core/policy/policy.h"
 #include "core/spec/json_scanner.h"
 #include "core/spec/quantity.h"
@@ -45,7 +46,7 @@ class Reader {
   static inline const Keys kEnvironmentKeys{"why", "allow", "set"};
   static inline const Keys kMountKeys{"why", "type", "source", "target", "size", "optional"};
 
-  /// Calls `take` for each member; a name that is not in `keys` is refused with the nearest one.
+  /// Calls `take` for each member; a name that is not in `keys` is refused with the one that was meant, or all.
   template <class Take>
   bool object(const Keys& keys, Take take) {
     if (!scanner_.enter_object()) return false;
@@ -54,7 +55,10 @@ class Reader {
       const std::string key(name);
       static_cast<void>(scanner_.peek());  // messages point at the value
       if (std::find(keys.begin(), keys.end(), key) == keys.end()) {
-        return scanner_.reject("a key such as \"" + nearest_name(key, keys) + "\"",
+        const auto meant = nearest(key, keys);
+        std::string all;
+        for (const std::string& k : keys) all.append(all.empty() ? "" : ", ").append(k);
+        return scanner_.reject(meant ? "a key such as \"" + *meant + "\"" : "one of the keys " + all,
                                "the unknown " + quote_for_message(key));
       }
       if (!take(key)) return false;

@@ -77,13 +77,17 @@ Status find_group(const ExecutionRequest& r, LimitPlan& p) {
     p.placement = std::move(*place);
     return {};
   }
+  std::string lacking;
   for (const Limit l : kGroupLimits) {
     if (!r.limits[l]) continue;
     const std::string key(info(l).key);
-    if (!may_lack(r, key)) return fail(place.error().while_doing("limit " + key));
+    if (!may_lack(r, key)) lacking.append(lacking.empty() ? "" : ",").append(key);
     p.receipts.push_back({l, *r.limits[l], std::nullopt, "degraded"});
   }
-  return {};
+  if (lacking.empty()) return {};
+  Error why = place.error().while_doing("limit " + lacking);
+  why.remedy += ", or run without: --allow-degraded=" + lacking;
+  return fail(std::move(why));
 }
 
 Status hold_outside_group(const ExecutionRequest& r, LimitPlan& p) {

@@ -24,9 +24,9 @@ Result<UniqueFd> open_file(const std::string& path, int flags, unsigned mode) {
   return open_at(AT_FDCWD, path, flags, mode);
 }
 
-Result<UniqueFd> open_real_directory(const std::string& path, int flags) {
+Result<UniqueFd> open_without_links(const std::string& path, int flags) {
   open_how how{};
-  how.flags = static_cast<std::uint64_t>(flags | O_DIRECTORY | O_CLOEXEC);
+  how.flags = static_cast<std::uint64_t>(flags | O_CLOEXEC);
   how.resolve = RESOLVE_NO_SYMLINKS;
   long fd;
   do {
@@ -34,6 +34,10 @@ Result<UniqueFd> open_real_directory(const std::string& path, int flags) {
   } while (fd < 0 && (errno == EINTR || errno == EAGAIN));
   if (fd < 0) return fail_errno(ErrorCode::io, "open " + path, errno);
   return UniqueFd(static_cast<int>(fd));
+}
+
+Result<UniqueFd> open_real_directory(const std::string& path, int flags) {
+  return open_without_links(path, flags | O_DIRECTORY);
 }
 
 Result<std::string> read_fd(int fd, std::size_t max_bytes) {

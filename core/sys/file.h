@@ -14,8 +14,9 @@ namespace helios::sys {
 [[nodiscard]] Result<UniqueFd> open_at(int dir_fd, const std::string& path, int flags, unsigned mode = 0);
 [[nodiscard]] Result<UniqueFd> open_file(const std::string& path, int flags, unsigned mode = 0);
 
-/// A directory by the path that resolving it gave: a link anywhere on the way, which was put there meanwhile, is an
-/// error. Errors: io with errno (ELOOP: a link).
+/// By the path that resolving it gave: a link anywhere on the way, which was put there meanwhile, is an error. Errors:
+/// io with errno (ELOOP: a link).
+[[nodiscard]] Result<UniqueFd> open_without_links(const std::string& path, int flags);
 [[nodiscard]] Result<UniqueFd> open_real_directory(const std::string& path, int flags);
 
 /// The whole of a file of at most `max_bytes`; a larger one is an error that says so.

@@ -124,4 +124,4 @@ class Nice final : public Runner {
 }  // namespace
 
 HELIOS_RUNNER_PLUGIN(Nice, "nice", "1.0.0", "runs the command when nobody else wants the processor",
-                     HELIOS_INHERITS_ENVIRONMENT)
+                     HELIOS_INHERITS_ENVIRONMENT | HELIOS_CONFINES_NOTHING)

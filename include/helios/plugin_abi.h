@@ -26,8 +26,10 @@ extern "C" {
 
 /// Bits of HeliosRunnerPlugin::flags.
 enum {
-  HELIOS_STARTS_NOTHING = 1u << 0,       ///< only plans; the host prints the plan and never calls run (dry-run)
-  HELIOS_INHERITS_ENVIRONMENT = 1u << 1  ///< passes the caller's whole environment to the command (shell)
+  HELIOS_STARTS_NOTHING = 1u << 0,        ///< only plans; the host prints the plan and never calls run (dry-run)
+  HELIOS_INHERITS_ENVIRONMENT = 1u << 1,  ///< passes the caller's whole environment to the command (shell)
+  HELIOS_CONFINES_NOTHING = 1u << 2  ///< the command sees the host as its user does (shell): the host refuses a run for
+                                     ///< which a network, a root or mounts of its own were asked by name
 };
 
 // ---- shapes that never change ---------------------------------------------------------------------------------------
@@ -122,7 +124,7 @@ typedef struct HeliosRequest {
   HeliosText plan_for;
   HeliosText state_dir;
   HeliosText cache_dir;
-  uint32_t learn;  ///< 0 or 1; a runner that does not know it tells no uses, and the host says so
+  uint32_t learn;        ///< 0 or 1; a runner that does not know it tells no uses, and the host says so
   uint64_t timeline_ms;  ///< 0: none; a runner that does not know it tells no samples, and the host says so
 } HeliosRequest;
 

@@ -43,19 +43,19 @@ struct EnvVar {
 
 /// What the policy says about the sandbox, apart from limits (which are merged into the request's).
 struct SandboxProfile {
-  std::string policy_name;                   ///< "default", or the file's name without .json
-  std::string policy_sha256;                 ///< of the policy file's bytes, lower-case hex
-  std::vector<std::string> env_allow;        ///< names passed from the caller's environment; a trailing '*' is a prefix
-  std::vector<EnvVar> env_set;               ///< fixed variables (PATH, HOME, LANG …)
-  std::vector<Mount> mounts;                 ///< policy mounts first, then those of the command line
+  std::string policy_name;             ///< "default", or the file's name without .json
+  std::string policy_sha256;           ///< of the policy file's bytes, lower-case hex
+  std::vector<std::string> env_allow;  ///< names passed from the caller's environment; a trailing '*' is a prefix
+  std::vector<EnvVar> env_set;         ///< fixed variables (PATH, HOME, LANG …)
+  std::vector<Mount> mounts;           ///< policy mounts first, then those of the command line
   Network network{Network::none};
-  std::uint64_t tmp_bytes{64 << 20};         ///< size of /tmp
-  std::uint64_t shm_bytes{64 << 20};         ///< size of /dev/shm
-  bool nested_user_namespaces{false};        ///< may the command make user namespaces of its own
-  std::string rootfs;                        ///< "host" (read-only view) or an absolute directory
-  std::string seccomp_json;                  ///< an OCI/Docker seccomp profile, as text
-  std::string seccomp_sha256;                ///< of that text: names the compiled filter in the caches
-  std::vector<std::string> filter_dirs;      ///< where compiled filters may lie: NAME = seccomp_sha256 + ".bpf"
+  std::uint64_t tmp_bytes{64 << 20};     ///< size of /tmp
+  std::uint64_t shm_bytes{64 << 20};     ///< size of /dev/shm
+  bool nested_user_namespaces{false};    ///< may the command make user namespaces of its own
+  std::string rootfs;                    ///< "host" (read-only view) or an absolute directory
+  std::string seccomp_json;              ///< an OCI/Docker seccomp profile, as text
+  std::string seccomp_sha256;            ///< of that text: names the compiled filter in the caches
+  std::vector<std::string> filter_dirs;  ///< where compiled filters may lie: NAME = seccomp_sha256 + ".bpf"
   bool operator==(const SandboxProfile&) const = default;
 };
 
@@ -64,27 +64,27 @@ struct ExecutionRequest {
   std::string job_id;
   std::uint64_t chunk_id{0};
   std::uint32_t attempt{1};
-  std::vector<std::string> argv;             ///< never empty; argv[0] is searched in the command's PATH unless it holds '/'
-  std::vector<EnvVar> caller_env;            ///< the caller's whole environment; `isolated` filters it, `shell` passes it
-  std::vector<EnvVar> extra_env;             ///< from the spec, --env and --pass-env; wins over caller_env
-  std::string workspace;                     ///< the tree the command may write
-  std::string workdir;                       ///< inside the workspace
-  std::string output_file;                   ///< the chunk's output, absolute, inside the workspace; empty without a spec
-  Limits limits;                             ///< merged and in force: flag > variable > spec > policy default
-  std::uint64_t grace_ms{1000};              ///< between SIGTERM and SIGKILL
-  std::uint64_t drain_ms{500};               ///< for the pipes after the end
+  std::vector<std::string> argv;   ///< never empty; argv[0] is searched in the command's PATH unless it holds '/'
+  std::vector<EnvVar> caller_env;  ///< the caller's whole environment; `isolated` filters it, `shell` passes it
+  std::vector<EnvVar> extra_env;   ///< from the spec, --env and --pass-env; wins over caller_env
+  std::string workspace;           ///< the tree the command may write
+  std::string workdir;             ///< inside the workspace
+  std::string output_file;         ///< the chunk's output, absolute, inside the workspace; empty without a spec
+  Limits limits;                   ///< merged and in force: flag > variable > spec > policy default
+  std::uint64_t grace_ms{1000};    ///< between SIGTERM and SIGKILL
+  std::uint64_t drain_ms{500};     ///< for the pipes after the end
   SandboxProfile profile;
   WorkspaceIds workspace_ids{WorkspaceIds::map};
-  std::uint64_t uid_first{1900000000};       ///< host uids for runs started by root
+  std::uint64_t uid_first{1900000000};  ///< host uids for runs started by root
   std::uint64_t uid_count{65536};
-  std::string cgroup_parent;                 ///< empty: found by probing
-  std::vector<std::string> allow_degraded;   ///< names of limits or layers that may be missing
-  std::string plan_for;                      ///< dry-run only: the runner to plan
-  std::string state_dir;                     ///< locks and owner tokens, e.g. /run/helios
-  std::string cache_dir;                     ///< 0700 of the caller's; empty: no cache
-  bool learn{false};                         ///< tell in Execution::used what is used; calls that the profile answers
-                                             ///< with SCMP_ACT_LOG are let through and recorded
-  std::uint64_t timeline_ms{0};              ///< between two samples for Stream::timeline; 0: none are wanted
+  std::string cgroup_parent;                ///< empty: found by probing
+  std::vector<std::string> allow_degraded;  ///< keys of limits that may be missing
+  std::string plan_for;                     ///< dry-run only: the runner to plan
+  std::string state_dir;                    ///< locks and owner tokens, e.g. /run/helios
+  std::string cache_dir;                    ///< 0700 of the caller's; empty: no cache
+  bool learn{false};                        ///< tell in Execution::used what is used; calls that the profile answers
+                                            ///< with SCMP_ACT_LOG are let through and recorded
+  std::uint64_t timeline_ms{0};             ///< between two samples for Stream::timeline; 0: none are wanted
   bool operator==(const ExecutionRequest&) const = default;
 };
 

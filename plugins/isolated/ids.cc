@@ -106,20 +106,17 @@ Result<MappingNamespace> MappingNamespace::make(std::uint32_t disk_uid, std::uin
   return made;
 }
 
-namespace {
-
-Result<sys::UniqueFd> open_tree(int dir, const char* relative, unsigned flags, const std::string& path) {
-  const long fd = ::syscall(SYS_open_tree, dir, relative, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | flags);
-  if (fd < 0) return fail_errno(ErrorCode::setup_failed, "bind " + path, errno);
-  return sys::UniqueFd(static_cast<int>(fd));
+Result<sys::UniqueFd> clone_tree(const std::string& path) {
+  auto tree = sys::open_without_links(path, O_PATH);
+  if (!tree) return fail(tree.error().while_doing("bind"));
+  return clone_tree_at(*tree, path);
 }
 
-}  // namespace
-
-Result<sys::UniqueFd> clone_tree(const std::string& path) { return open_tree(AT_FDCWD, path.c_str(), 0, path); }
-
-Result<sys::UniqueFd> clone_tree_at(const sys::UniqueFd& directory, const std::string& path) {
-  return open_tree(directory.get(), "", AT_EMPTY_PATH, path);
+Result<sys::UniqueFd> clone_tree_at(const sys::UniqueFd& opened, const std::string& path) {
+  const long fd =
+      ::syscall(SYS_open_tree, opened.get(), "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_EMPTY_PATH);
+  if (fd < 0) return fail_errno(ErrorCode::setup_failed, "bind " + path, errno);
+  return sys::UniqueFd(static_cast<int>(fd));
 }
 
 Status map_tree(const sys::UniqueFd& tree, const sys::UniqueFd& user_namespace, const std::string& path) {

@@ -35,10 +35,11 @@ class MappingNamespace {
   sys::UniqueFd fd_;
 };
 
-/// A detached copy of the tree at `path` (open_tree), for another mount namespace to attach. Needs root.
+/// A detached copy of the tree at `path` (open_tree), for another mount namespace to attach. Needs root. A link on the
+/// way is an error (ELOOP).
 [[nodiscard]] Result<sys::UniqueFd> clone_tree(const std::string& path);
-/// The same of a directory that is open; `path` is for messages.
-[[nodiscard]] Result<sys::UniqueFd> clone_tree_at(const sys::UniqueFd& directory, const std::string& path);
+/// The same of what is open; `path` is for messages.
+[[nodiscard]] Result<sys::UniqueFd> clone_tree_at(const sys::UniqueFd& opened, const std::string& path);
 /// Maps the ids of a detached tree. Errors: unsupported, naming the file system's inability and the ways out.
 [[nodiscard]] Status map_tree(const sys::UniqueFd& tree, const sys::UniqueFd& user_namespace, const std::string& path);
 

@@ -9,7 +9,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <climits>
+#include <cstdlib>
 
+#include "core/loader_variables.h"
 #include "core/supervise/program_search.h"
 #include "core/sys/file.h"
 #include "plugins/isolated/handed_over.h"
@@ -25,9 +27,16 @@ bool is_below(std::string_view path, std::string_view dir) {
   return path == dir || (path.starts_with(dir) && (dir == "/" || path.substr(dir.size()).starts_with('/')));
 }
 
+/// Where a path of the system's leads; itself, if nowhere.
+std::string resolved(const std::string& path) {
+  char real[PATH_MAX];
+  return ::realpath(path.c_str(), real) != nullptr ? real : path;
+}
+
 /// The host's own programs and settings, shown at their own place.
 bool is_host_view(const Mount& m) {
-  return m.source == m.target && (m.target.starts_with("/usr") || m.target.starts_with("/etc"));
+  if (!m.target.starts_with("/usr") && !m.target.starts_with("/etc")) return false;
+  return m.source == m.target || m.source == resolved(m.target);
 }
 
 /// Some mount of the policy's or the flags' shows at `path`, or over what it lies in.
@@ -39,12 +48,6 @@ bool is_covered(const ExecutionRequest& r, std::string_view path) {
 bool has_rootfs(const ExecutionRequest& r) { return !r.profile.rootfs.empty() && r.profile.rootfs != "host"; }
 
 // ------------------------------------------------------------------------------------------------ environment
-
-/// The C library and its loader act on these before the program does anything.
-bool steers_the_loader(std::string_view name) {
-  return name.starts_with("LD_") || name == "GLIBC_TUNABLES" || name == "GCONV_PATH" || name == "NLSPATH" ||
-         name == "MALLOC_CHECK_" || name == "RESOLV_HOST_CONF" || name == "LOCALDOMAIN" || name == "HOSTALIASES";
-}
 
 bool matches(std::string_view name, const std::vector<std::string>& patterns) {
   for (const std::string& p : patterns) {
@@ -178,7 +181,8 @@ class RootBuilder {
     if (host_network) {
       for (const char* path : {"/etc/hosts", "/etc/resolv.conf", "/etc/nsswitch.conf"}) {
         if (!has(path) && ::access(path, R_OK) == 0) {
-          step({MountOp::attach, kReadOnly | kNoExtras | kTargetIsFile | kOptional, 0644, 0, path, path, "", false});
+          step({MountOp::attach, kReadOnly | kNoExtras | kTargetIsFile | kOptional, 0644, 0, resolved(path), path, "",
+                false});
         }
       }
     } else if (!has("/etc/hosts")) {
@@ -257,6 +261,11 @@ Result<Identity> make_identity(const ExecutionRequest& r) {
   if (r.workspace_ids == WorkspaceIds::owner && id.privileged && st.st_uid == 0) {
     return fail(ErrorCode::invalid_argument, "--workspace-ids=owner: the workspace " + r.workspace + " belongs to root",
                 "use --workspace-ids=map, or give the workspace to a user");
+  }
+  if (r.workspace_ids == WorkspaceIds::owner && id.privileged && st.st_gid == 0) {
+    return fail(ErrorCode::invalid_argument,
+                "--workspace-ids=owner: the workspace " + r.workspace + " belongs to the group root",
+                "use --workspace-ids=map, or give it to a group of its owner's");
   }
   return id;
 }

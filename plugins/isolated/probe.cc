@@ -251,7 +251,10 @@ void probe_groups(std::vector<Finding>& out) {
       out.push_back({feature, Severity::ok, "in " + place->seat(c).parent, ""});
     } else {
       out.push_back({feature, Severity::blocking, place->seat(c).missing,
-                     "systemd-run --user --scope -p Delegate=yes helios-run ..., or --allow-degraded"});
+                     "systemd-run --user --scope -p Delegate=yes helios-run ..., or --allow-degraded=" +
+                         std::string(c == cgroup::Controller::memory ? "memory,swap"
+                                     : c == cgroup::Controller::cpu  ? "cpus"
+                                                                     : "processes")});
     }
   }
   if (!place->has(cgroup::Controller::memory)) return;

@@ -4,4 +4,4 @@
 
 HELIOS_RUNNER_PLUGIN(helios::shell::ShellRunner, "shell", "1.0.0",
                      "runs the command as it is, in the caller's environment: limits, no isolation",
-                     HELIOS_INHERITS_ENVIRONMENT)
+                     HELIOS_INHERITS_ENVIRONMENT | HELIOS_CONFINES_NOTHING)

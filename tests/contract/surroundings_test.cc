@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <sstream>
 
+#include "core/loader_variables.h"
 #include "tests/contract/contract_suite.h"
 
 namespace helios::test {
@@ -54,6 +55,26 @@ TEST_P(Contract, PassesTheEnvironmentByItsRule) {
   EXPECT_TRUE(has_line(env, "PASSED=on")) << env;
   EXPECT_EQ(has_line(env, "PLANTED_SECRET=hunter2"), !isolated()) << env;
   EXPECT_NE(env.find("PATH="), std::string::npos) << env;
+}
+
+// Not even a policy that passes everything passes these; the flags do, which name them one by one.
+TEST_P(Contract, NoAllowListPassesLoaderVariables) {
+  if (!isolated()) return;  // passes the caller's whole environment on
+  const std::string policy = scene().outside() / "all.json";
+  scene().write(policy, R"({"extends": "default", "environment": {"allow": ["*"]}})");
+  Invocation what = probe({"--policy", policy, "--pass-env", "NLSPATH"}, {"env"});
+  what.env.emplace_back("LD_BIND_NOT", "planted");
+  what.env.emplace_back("HARMLESS", "planted");
+  for (const std::string_view name : kLoaderVariables) what.env.emplace_back(name, "planted");
+  const Finished f = run_to_end(what);
+  expect_ended(f, "exited", 0);
+  const std::string env = f.text("stdout");
+  EXPECT_TRUE(has_line(env, "HARMLESS=planted")) << env;
+  EXPECT_TRUE(has_line(env, "NLSPATH=planted")) << env;
+  EXPECT_FALSE(has_line(env, "LD_BIND_NOT=planted")) << env;
+  for (const std::string_view name : kLoaderVariables) {
+    EXPECT_EQ(has_line(env, std::string(name) + "=planted"), name == "NLSPATH") << env;
+  }
 }
 
 TEST_P(Contract, StdinIsEmpty) {

@@ -101,6 +101,10 @@ TEST_F(Cli, RefusesBadUsageWithOneLine) {
       {{"--workspace", "file", "--", "true"}, "not a directory"},
       {{"--workspace", "../link", "--", "true"}, "symbolic link"},
       {{"--workdir", "/tmp", "--", "true"}, "outside the workspace"},
+      {{"--network", "none", "--", "true"}, "--network none: the runner 'shell' confines nothing"},
+      {{"--ro-bind", "/usr", "--", "true"}, "'shell' confines nothing"},
+      {{"--tmpfs", "/x", "--", "true"}, "'shell' confines nothing"},
+      {{"--rootfs", "/usr", "--", "true"}, "'shell' confines nothing"},
       {{"--result", "missing/r.json", "--", "true"}, "missing/r.json"},
       {{"--result", "/dev/null", "--", "true"}, "not a regular file"},
   };

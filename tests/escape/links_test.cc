@@ -81,6 +81,40 @@ TEST_P(Links, OfAnImageLeadIntoTheImage) {
   (void)run_to_end(scene_->command("isolated", {"--rootfs", image.string()}, {"/bin/probe", "exit", "0"}));
 }
 
+TEST_P(Links, OfAnEarlierChunkAreNotFollowedByWhatIsShownToTheNextOne) {
+  scene_->write(victim_ / "secret", "planted");
+  scene_->make_folder(scene_->in_workspace("out"));
+  scene_->make_folder(scene_->in_workspace("out/frames"));
+  const std::string out = scene_->in_workspace("out");
+  const auto shows = [&](const std::string& option, const std::string& source) {
+    return run_to_end(scene_->command("isolated", {option, source + ":/in"}, {"/bin/ls", "/in"}));
+  };
+  ASSERT_EQ(shows("--ro-bind", out).text("stdout"), "frames\n") << "the control";
+  const Finished swap = run_to_end(scene_->command(
+      "isolated", {},
+      {"/bin/sh", "-c",
+       "mv out old && ln -s " + victim_.string() + " out && ln -s " + scene_->outside().string() + " up"}));
+  ASSERT_EQ(swap.exit_code, 0) << swap.describe();
+  for (const std::string& source : {out, scene_->in_workspace("up/victim").string()}) {
+    for (const char* option : {"--ro-bind", "--bind"}) {
+      const Finished f = shows(option, source);
+      EXPECT_EQ(f.exit_code, 125) << option << f.describe();
+      EXPECT_NE(f.err.find("is a symbolic link"), std::string::npos) << f.err;
+      EXPECT_NE(f.err.find("name what it leads to: " + victim_.string()), std::string::npos) << f.err;
+    }
+    const Finished root = run_to_end(scene_->command("isolated", {"--rootfs", source}, {"/bin/true"}));
+    EXPECT_EQ(root.exit_code, 125) << root.describe();
+    EXPECT_NE(root.err.find("is a symbolic link"), std::string::npos) << root.err;
+  }
+  fs::remove(victim_ / "secret");
+}
+
+TEST_P(Links, OfTheSystemAreFollowed) {
+  const Finished f = run_to_end(
+      scene_->command("isolated", {"--ro-bind", "/var/run:/in", "--ro-bind", "/bin/sh:/sh"}, {"/sh", "-c", "exit 3"}));
+  EXPECT_EQ(f.exit_code, 3) << f.describe();
+}
+
 TEST_P(Links, OnTheWayToAResolvedDirectoryAreRefused) {
   const auto real = scene_->outside() / "real";
   scene_->make_folder(real);

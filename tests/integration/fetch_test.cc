@@ -286,7 +286,7 @@ TEST(FetchUrl, FollowsNoRedirectToAnotherProtocol) {
 
 TEST(FetchUrl, HasNoModuleForOtherProtocols) {
   for (const char* url : {"file:///etc/passwd", "ftp://127.0.0.1/x", "gopher://127.0.0.1/"}) {
-    EXPECT_HAS(failure(url), "http and https are built in") << url;
+    EXPECT_HAS(failure(url), "only http and https come with helios-run") << url;
   }
 }
 

@@ -143,7 +143,8 @@ TEST_F(Render, TooFewProcessesAreTheReasonHoweverTheBrowserTakesThem) {
 TEST_F(Render, TooFewProcessesAreTheReasonAlthoughTheBrowserMerelyHung) {
   const Finished f = run_to_end(
       with_helios(Browser::stock, {"--pids", "160", "--idle-timeout", "5s", "--timeout", "40s", "--", "sh", "-c",
-                                   "(n=0; while [ $n -lt 160 ]; do sleep 2 & n=$((n + 1)); done); sleep 3\n"
+                                   "setsid -w sh -c 'trap \"kill 0\" EXIT; n=0\n"
+                                   "while [ $n -lt 200 ]; do sleep 60 & n=$((n + 1)); done'\n"
                                    "exec helios render comps/dom.html -o out/never.mov --frame-count 9 --mode dom"}));
   expect_limit(f, "process-limit");
   EXPECT_GT(f.figure("processLimitHits").value_or(0), 0) << f.describe();

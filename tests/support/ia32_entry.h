@@ -1,5 +1,5 @@
-/// The 32-bit entry into the kernel, int 0x80. Not every kernel has it: without IA-32 emulation (ia32_emulation=off, the
-/// default in confidential guests) the instruction faults, for everybody and in any filter.
+/// The 32-bit entry into the kernel, int 0x80. Not every kernel has it: without IA-32 emulation (ia32_emulation=off,
+/// the default in confidential guests) the instruction faults, for everybody and in any filter.
 #pragma once
 
 #include <signal.h>

@@ -67,10 +67,20 @@ TEST_F(PlacesTest, RefusesSystemDirectoriesByWhateverName) {
         << dir;
   }
   ::symlink("/etc", (root_ + "/up").c_str());
-  EXPECT_THAT(refusal({root_, "", root_ + "/up/ssl", "", ""}), HasSubstr("is refused")) << "through a link on the way";
+  EXPECT_THAT(refusal({root_, "", root_ + "/up/ssl", "", ""}), HasSubstr("/up' is a symbolic link")) << "on the way";
+  EXPECT_THAT(refusal({root_ + "/up/ssl", "", "", "", ""}), HasSubstr("is refused")) << "the current folder";
   EXPECT_EQ(why_system_directory("/usr/local/jobs"), "");
   EXPECT_EQ(why_system_directory("/var/lib/helios"), "");
   EXPECT_EQ(why_system_directory("/etcetera"), "");
+}
+
+TEST_F(PlacesTest, RefusesAHomeByWhateverName) {
+  ::mkdir((root_ + "/jobs").c_str(), 0755);
+  ::symlink(root_.c_str(), (ws_ + "/home").c_str());
+  EXPECT_THAT(refusal({root_, "", "", "", "", root_}), HasSubstr("it is a home"));
+  EXPECT_THAT(refusal({root_, "", "", "", "", ws_ + "/home/"}), HasSubstr("it is a home")) << "behind a link";
+  EXPECT_TRUE(resolve_places({root_, "", root_ + "/jobs", "", "", root_})) << "a folder beneath is fine";
+  EXPECT_TRUE(resolve_places({root_, "", "", "", "", "/nowhere"}));
 }
 
 TEST_F(PlacesTest, KeepsTheWorkingDirectoryInside) {

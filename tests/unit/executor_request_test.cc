@@ -5,6 +5,7 @@
 
 #include "core/executor/build_request.h"
 #include "core/executor/environment.h"
+#include "core/loader_variables.h"
 
 namespace helios {
 namespace {
@@ -152,7 +153,9 @@ TEST_F(BuildRequest, PassesTheCallersWholeEnvironmentAndAddsToIt) {
 }
 
 TEST_F(BuildRequest, RefusesLoaderVariablesFromASpecOnly) {
-  for (const char* name : {"LD_PRELOAD", "LD_LIBRARY_PATH", "LD_AUDIT", "GLIBC_TUNABLES", "GCONV_PATH"}) {
+  std::vector<std::string> names{"LD_PRELOAD", "LD_LIBRARY_PATH", "LD_AUDIT"};
+  names.insert(names.end(), kLoaderVariables.begin(), kLoaderVariables.end());
+  for (const std::string& name : names) {
     chunk_.overrides.env = {{name, "x"}};
     auto r = build();
     ASSERT_FALSE(r) << name;

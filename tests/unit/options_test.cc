@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "apps/helios-run/parse.h"
-#include "apps/helios-run/suggest.h"
+#include "core/edit_distance.h"
 
 namespace helios::app {
 namespace {
@@ -25,26 +25,9 @@ std::string refusal(const Words& words, const std::vector<EnvVar>& env = {}) {
 }
 
 TEST(Options, ReadTheWholeLine) {
-  auto p = parse({"--sandbox=shell",
-                  "--memory",
-                  "512M",
-                  "--cpus=1.5",
-                  "--timeout",
-                  "90s",
-                  "--env",
-                  "A=b=c",
-                  "--env",
-                  "B=",
-                  "--ro-bind",
-                  "/a:/b",
-                  "--tmpfs",
-                  "/scratch:64M",
-                  "--require-output",
-                  "--",
-                  "cmd",
-                  "--memory",
-                  "x",
-                  "--"},
+  auto p = parse({"--sandbox=shell", "--memory", "512M", "--cpus=1.5", "--timeout", "90s",     "--env",
+                  "A=b=c",           "--env",    "B=",   "--ro-bind",  "/a:/b",     "--tmpfs", "/scratch:64M",
+                  "--explain",       "--",       "cmd",  "--memory",   "x",         "--"},
                  {});
   ASSERT_TRUE(p) << p.error().message;
   const Settings& s = p->invocation.settings;
@@ -56,7 +39,7 @@ TEST(Options, ReadTheWholeLine) {
   ASSERT_EQ(s.run.mounts.size(), 2U);
   EXPECT_EQ(s.run.mounts[0], (Mount{MountKind::ro_bind, "/a", "/b", 0, false}));
   EXPECT_EQ(s.run.mounts[1], (Mount{MountKind::tmpfs, "", "/scratch", 64 << 20, false}));
-  EXPECT_TRUE(s.run.require_output);
+  EXPECT_TRUE(s.explain);
   EXPECT_THAT(p->invocation.command, ElementsAre("cmd", "--memory", "x", "--"));
 }
 
@@ -129,6 +112,21 @@ TEST(Options, RefuseWhatMakesNoSense) {
   EXPECT_THAT(refusal({"--"}), HasSubstr("no command"));
   EXPECT_THAT(refusal({"plugins", "--memory", "1G"}), HasSubstr("does not take it"));
   EXPECT_THAT(refusal({"plugins", "--", "x"}), HasSubstr("takes no command"));
+}
+
+TEST(Options, RefuseWhatWouldDoNothingWhereItStands) {
+  EXPECT_THAT(refusal({"--plan-for", "shell", "--", "x"}), HasSubstr("--plan-for goes with --sandbox=dry-run"));
+  EXPECT_THAT(refusal({"--dry-run", "--plan-for", "shell", "--", "x"}), HasSubstr("--sandbox=dry-run"));
+  EXPECT_EQ(settings_of({"--sandbox=dry-run", "--plan-for", "shell", "--", "x"}, {}).run.plan_for, "shell");
+  EXPECT_THAT(refusal({"--require-output", "--", "x"}), HasSubstr("goes with a spec"));
+  EXPECT_THAT(refusal({"--spec-sha256", std::string(64, 'a'), "--", "x"}), HasSubstr("goes with a spec"));
+  EXPECT_THAT(refusal({"--allow-degraded", "memory,memroy", "--", "x"}),
+              testing::AllOf(HasSubstr("expected one of memory, swap, cpus"), HasSubstr("found 'memroy'")));
+  EXPECT_THAT(refusal({"--help=x"}), HasSubstr("takes no value"));
+  EXPECT_THAT(refusal({"--version", "x"}), HasSubstr("stands alone"));
+  // A variable is set once for many calls: where it has nothing to do, it is no mistake.
+  EXPECT_FALSE(settings_of({"--", "x"}, {{"HELIOS_REQUIRE_OUTPUT", "1"}}).run.require_output);
+  EXPECT_TRUE(parse({"--", "x"}, {{"HELIOS_PLAN_FOR", "shell"}}));
 }
 
 TEST(Options, AMistypedValueLandsNowhere) {

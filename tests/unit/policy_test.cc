@@ -101,7 +101,7 @@ TEST_F(PolicyFiles, RefuseASoftMemoryLimitAboveTheHardOne) {
 TEST_F(PolicyFiles, AreFoundByNameOrByFile) {
   policy("mine", "");
   EXPECT_EQ(good(dir + "/mine.json").name, "mine");
-  EXPECT_THAT(bad("mien"), AllOf(HasSubstr("no policy is called \"mien\""), HasSubstr("the nearest is \"mine\"")));
+  EXPECT_THAT(bad("mien"), AllOf(HasSubstr("no policy is called \"mien\""), HasSubstr("did you mean \"mine\"?")));
   EXPECT_THAT(bad("../mine.json"), HasSubstr("No such file"));
   EXPECT_THAT(bad(""), HasSubstr("no policy is called"));
   EXPECT_EQ(load_policy("absent", {dir}).error().code, ErrorCode::not_found);

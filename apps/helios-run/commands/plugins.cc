@@ -37,6 +37,7 @@ std::string report_json(const plugin::PluginReport& p) {
   member(json, "summary", json_string(p.summary));
   member(json, "startsNothing", p.starts_nothing ? "true" : "false");
   member(json, "inheritsEnvironment", p.inherits_environment ? "true" : "false");
+  member(json, "confinesNothing", p.confines_nothing ? "true" : "false");
   if (p.probe_error) member(json, "probeError", error_json(*p.probe_error));
   member(json, "findings", spec::findings_to_json(p.findings, -1));
   return json + "}";

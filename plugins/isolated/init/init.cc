@@ -310,18 +310,23 @@ long open_for_writing(const char* target, int creating, std::uint32_t mode) {
       target, [=] { return call(__NR_openat, root_fd, target, kOWronly | creating | kOCloexec | kONofollow, mode); });
 }
 
-/// The target of a step in the workspace. ELOOP: a link is on the way from there.
-long open_without_links(const MountStep& s) {
+/// ELOOP: `path` is a link, or one is on the way.
+long open_without_links(long dir, const char* path, std::uint64_t resolve) {
+  struct {
+    std::uint64_t flags, mode, resolve;
+  } how{kOPath | kOCloexec, 0, RESOLVE_NO_SYMLINKS | resolve};
+  return call(437 /* openat2 */, dir, path, &how, sizeof how);
+}
+
+/// The target of a step in the workspace.
+long open_target(const MountStep& s) {
   char workspace[4096];
   if (s.no_links_from >= sizeof workspace) return -kEnametoolong;
   memcpy(workspace, text(s.target), s.no_links_from);
   workspace[s.no_links_from] = '\0';
   const long dir = call(__NR_openat, root_fd, workspace, kOPath | kOCloexec, 0);
   if (dir < 0) return dir;
-  struct {
-    std::uint64_t flags, mode, resolve;
-  } how{kOPath | kOCloexec, 0, RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH};
-  const long fd = call(437 /* openat2 */, dir, text(s.target) + s.no_links_from + 1, &how, sizeof how);
+  const long fd = open_without_links(dir, text(s.target) + s.no_links_from + 1, RESOLVE_BENEATH);
   call(__NR_close, dir);
   return fd;
 }
@@ -331,7 +336,7 @@ long make_target(const MountStep& s) {
   const char* target = text(s.target);
   const bool file = (s.flags & kTargetIsFile) != 0;
   if (s.no_links_from != 0) {
-    const long there = open_without_links(s);
+    const long there = open_target(s);
     if (there >= 0) call(__NR_close, there);
     if (there == -kEloop) return there;
   }
@@ -353,7 +358,7 @@ long place(long mount_fd, const char* target) {
 /// The same at the target of a step; in the workspace links are not followed.
 long place(long mount_fd, const MountStep& s) {
   if (s.no_links_from == 0) return place(mount_fd, text(s.target));
-  long r = open_without_links(s);
+  long r = open_target(s);
   if (r >= 0) {
     const long at = r;
     r = call(__NR_move_mount, mount_fd, "", at, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH);
@@ -501,6 +506,7 @@ long overlay_on(const char* lower) {
 }
 
 /// The trees that are to be attached, one per step (-ENOENT: optional and missing): sent by the runner, or opened here.
+/// Their links were resolved when the run was planned: one that is there now is somebody's who waited for it.
 void gather_trees(const MountStep* steps, long* trees) {
   std::int32_t sent[kMaxFdsPerMessage];
   std::uint32_t count = 0, next = 0;
@@ -516,7 +522,9 @@ void gather_trees(const MountStep* steps, long* trees) {
       trees[i] = sent[next++];
       continue;
     }
-    trees[i] = open_tree(-100 /* AT_FDCWD */, text(steps[i].source), kAtRecursive);
+    const long source = open_without_links(-100 /* AT_FDCWD */, text(steps[i].source), 0);
+    trees[i] = source < 0 ? source : open_tree(source, "", kAtEmptyPath | kAtRecursive);
+    if (source >= 0) call(__NR_close, source);
     const bool missing = trees[i] == -kEnoent || trees[i] == -kEnotdir;
     if (trees[i] < 0 && !(missing && (steps[i].flags & kOptional) != 0)) fail(Stage::mounts, trees[i], i);
   }
