@@ -20,6 +20,7 @@
 #include "core/spec/located_json.h"
 #include "core/spec/quantity.h"
 #include "core/spec/worker_result_json.h"
+#include "core/sys/signal_name.h"
 #include "core/sys/trusted_file.h"
 #include "plugins/isolated/seccomp_hardening.h"
 #include "plugins/isolated/seccomp_profile.h"
@@ -143,7 +144,7 @@ std::string call_words(const Denial& d) {
   }
   if (n == "kill" || n == "tkill") {
     return n + "(" + std::to_string(static_cast<std::int32_t>(low(0))) + ", " +
-           spec::signal_name(static_cast<int>(low(1))) + ")";
+           sys::signal_name(static_cast<int>(low(1))) + ")";
   }
   if (n == "personality") return n + "(" + hex(low(0)) + ")";
   return n + "(" + d.args + ")";
@@ -322,7 +323,7 @@ std::optional<Explanation> explain_reason(const WorkerResult& result, const Poli
       e.detail = end.detail;
       return e;
     case Reason::signaled:
-      e.what = "the command was ended by " + spec::signal_name(end.signal);
+      e.what = "the command was ended by " + sys::signal_name(end.signal);
       e.detail = evidence_words(end);
       if (end.signal == SIGSYS) e.why = "SIGSYS: a filter, possibly the command's own, refused a call";
       if (end.signal == SIGKILL) e.why = "nobody here sent it: no limit was reached; something outside did";

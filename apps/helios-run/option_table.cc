@@ -162,6 +162,16 @@ Status set_uid_range(Settings& s, std::string_view text) {
   return {};
 }
 
+// As it is called below the top of a hierarchy, which may be mounted anywhere.
+Status set_cgroup_parent(Settings& s, std::string_view text) {
+  const std::string name(text);
+  if (name.empty() || name.starts_with("/sys/") || normalise("/" + name) == "/" ||
+      (name + "/").find("/../") != name.npos || name.starts_with("../"))
+    return fail(bad("a group below the top of the hierarchy, such as /helios", text));
+  s.run.cgroup_parent = name;
+  return {};
+}
+
 Status set_rootfs(Settings& s, std::string_view text) {
   if (text == "host") return store_text(text, "", s.run.rootfs);
   return store(absolute(text), s.run.rootfs);
@@ -350,8 +360,8 @@ std::vector<OptionRow> make_rows() {
        Scope::everywhere, true},
       {"--plugin-hashes", kHost, "FILE", "a sha256sum list that every plugin must stand in",
        [](S& s, V v) { return store_text(v, "a file", s.plugin_hashes); }, Scope::everywhere},
-      {"--cgroup-parent", kHost, "GROUP", "make the run's control groups beneath this one",
-       [](S& s, V v) { return store_text(v, "a control group", s.run.cgroup_parent); }, Scope::everywhere},
+      {"--cgroup-parent", kHost, "GROUP", "make the run's control groups beneath this one", set_cgroup_parent,
+       Scope::everywhere},
       {"--uid-range", kHost, "FIRST:COUNT", "host uids for runs started by root (default 1900000000:65536)",
        set_uid_range},
       {"--workspace-ids", kHost, "HOW",

@@ -160,7 +160,8 @@ std::string status_line(const WorkerResult& r) { return subject(r) + " " + descr
 std::string result_text(const WorkerResult& r) {
   const Termination& end = r.execution.termination;
   std::string text = (r.success ? "succeeded: " : "FAILED: ") + status_line(r);
-  const bool says_more = end.reason != Reason::exited;  // of an exit the detail only repeats the status
+  const bool says_more =
+      end.reason != Reason::exited && text.find(end.detail) == text.npos;  // or it repeats the status
   if (!end.detail.empty() && !r.success && says_more) text += ": " + one_line(end.detail);
   text +=
       r.success ? "\n" : " (" + std::string(name(end.reason)) + ", exit status " + std::to_string(r.exit_code) + ")\n";

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "core/spec/worker_result_json.h"
+#include "core/sys/signal_name.h"
 
 namespace helios {
 namespace {
@@ -82,9 +83,10 @@ std::string describe(const Termination& end) {
     case Reason::exited:
       return "exited with " + std::to_string(end.exit_code);
     case Reason::signaled:
-      return "ended by " + spec::signal_name(end.signal);
+      return "was ended by " + sys::signal_name(end.signal);
     case Reason::cancelled:
-      return end.cancel_signal > 0 ? "cancelled by " + spec::signal_name(end.cancel_signal) : std::string("cancelled");
+      return end.cancel_signal > 0 ? "was cancelled by " + sys::signal_name(end.cancel_signal)
+                                   : std::string("was cancelled");
     case Reason::output_limit:
       return "wrote more than its output limit";
     case Reason::wall_time_limit:

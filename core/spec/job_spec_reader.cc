@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "core/digest/sha256.h"
+#include "core/edit_distance.h"
 #include "core/spec/chunk_ids.h"
 #include "core/spec/command_line.h"
 #include "core/spec/json_scanner.h"
@@ -195,9 +196,23 @@ class JobReader {
     if (!in_.enter_object()) return false;
     while (in_.next_member(name)) {
       const auto row = std::find_if(kLimits.begin(), kLimits.end(), [&](const LimitInfo& l) { return l.key == name; });
-      if (!(row != kLimits.end() ? read_limit(row->limit, out[row->limit]) : in_.skip_value())) return false;
+      if (row == kLimits.end()) return reject_limit(std::string(name));
+      if (!read_limit(row->limit, out[row->limit])) return false;
     }
     return in_.ok();
+  }
+
+  /// `resources` is ours, and a limit that was misspelt would not hold: here nothing is ignored.
+  bool reject_limit(const std::string& name) {
+    std::vector<std::string> keys;
+    std::string all;
+    for (const LimitInfo& l : kLimits) {
+      keys.emplace_back(l.key);
+      all.append(all.empty() ? "" : ", ").append(l.key);
+    }
+    const auto meant = nearest(name, keys);
+    return in_.reject(meant ? "a limit such as \"" + *meant + "\"" : "one of the limits " + all,
+                      "the unknown " + quote_for_message(name));
   }
 
   bool read_limit(Limit limit, std::optional<std::uint64_t>& out) {

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "core/spec/json_writer.h"
+#include "core/sys/signal_name.h"
 
 namespace helios::spec {
 namespace {
@@ -40,7 +41,7 @@ void write_strings(JsonWriter& out, const std::vector<std::string>& texts) {
 void write_termination(JsonWriter& out, const Termination& end, Retry retry) {
   out.key("termination").open('{');
   out.key("reason").value(name(end.reason));
-  if (end.signal != 0) out.key("signal").value(signal_name(end.signal));
+  if (end.signal != 0) out.key("signal").value(sys::signal_name(end.signal));
   write_optional(out, "detail", end.detail);
   if (!end.evidence.empty()) out.key("evidence").open('[');
   for (const auto& [source, field, value] : end.evidence) {
@@ -275,12 +276,6 @@ std::string_view name(Severity severity) {
 std::string_view name(Retry retry) {
   constexpr std::array<std::string_view, 4> kNames{"never", "same", "raise-limit", "other-host"};
   return kNames[static_cast<std::size_t>(retry)];
-}
-
-std::string signal_name(int signal) {
-  if (const char* abbreviation = sigabbrev_np(signal)) return std::string("SIG") + abbreviation;
-  if (signal >= SIGRTMIN && signal <= SIGRTMAX) return "SIGRTMIN+" + std::to_string(signal - SIGRTMIN);
-  return "SIG" + std::to_string(signal);
 }
 
 }  // namespace helios::spec

@@ -25,7 +25,5 @@ namespace helios::spec {
 
 [[nodiscard]] std::string_view name(Severity severity);
 [[nodiscard]] std::string_view name(Retry retry);
-/// "SIGKILL", "SIGRTMIN+3".
-[[nodiscard]] std::string signal_name(int signal);
 
 }  // namespace helios::spec

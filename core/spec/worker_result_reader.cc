@@ -6,6 +6,7 @@
 
 #include "core/spec/json_problem.h"
 #include "core/spec/worker_result_json.h"
+#include "core/sys/signal_name.h"
 
 namespace helios::spec {
 namespace {
@@ -86,7 +87,7 @@ class Reader {
 
 int signal_number(const std::string& name) {
   for (int s = 1; s < NSIG; ++s) {
-    if (signal_name(s) == name) return s;
+    if (sys::signal_name(s) == name) return s;
   }
   return 0;
 }

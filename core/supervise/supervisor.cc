@@ -17,6 +17,7 @@
 
 #include "core/supervise/disk_watch.h"
 #include "core/supervise/timeline.h"
+#include "core/sys/signal_name.h"
 
 namespace helios::supervise {
 namespace {
@@ -188,13 +189,8 @@ class Loop {
         continue;
       }
       seen_.cancel_signal = bytes[static_cast<std::size_t>(i)];
-      if (set_cause(Reason::cancelled, std::string("cancelled by ") + signal_name(seen_.cancel_signal))) ask_to_end();
+      if (set_cause(Reason::cancelled, "cancelled by " + sys::signal_name(seen_.cancel_signal))) ask_to_end();
     }
-  }
-
-  static std::string signal_name(int s) {
-    const char* n = ::sigabbrev_np(s);
-    return n != nullptr ? std::string("SIG") + n : "signal " + std::to_string(s);
   }
 
   void check_output() {

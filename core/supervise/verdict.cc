@@ -4,15 +4,12 @@
 
 #include <cstring>
 
+#include "core/sys/signal_name.h"
+
 namespace helios::supervise {
 namespace {
 
 std::int64_t signed_of(std::uint64_t v) { return static_cast<std::int64_t>(v); }
-
-std::string signal_name(int s) {
-  const char* n = ::sigabbrev_np(s);
-  return n != nullptr ? std::string("SIG") + n : "signal " + std::to_string(s);
-}
 
 /// The limit was reached inside the group, rather than the whole host having run out.
 bool limit_was_reached(const cgroup::Counters& c, const ExecutionRequest& r) {
@@ -40,7 +37,7 @@ void judge_end(Termination& t, const Observation& seen) {
   const int status = seen.ended->wait_status;
   if (WIFSIGNALED(status)) {
     t.reason = Reason::signaled;
-    t.detail = "ended by " + signal_name(WTERMSIG(status));
+    t.detail = "ended by " + sys::signal_name(WTERMSIG(status));
   } else {
     t.reason = Reason::exited;
     t.detail = "exited with status " + std::to_string(WEXITSTATUS(status));

@@ -201,10 +201,10 @@ Finding probe_swap(const cgroup::Placement& place) {
 /// The soft stage of memory, which nobody gets without asking for it.
 Finding probe_memory_high(const cgroup::Placement& place) {
   const bool has = place.seat(cgroup::Controller::memory).version == cgroup::Version::v2;
-  return {"memory-high", Severity::ok,
+  return {"memory-high", has ? Severity::ok : Severity::degraded,
           has ? "a run can be slowed before it is ended (--memory-high)"
               : "cgroup v1 slows no run before it is ended: --memory-high is refused",
-          ""};
+          has ? "" : "a host with cgroup v2"};
 }
 
 /// Would a crash inside start the host's handler, as root and outside?

@@ -8,6 +8,7 @@
 
 #include "core/spec/json_writer.h"
 #include "core/spec/utf8.h"
+#include "core/sys/signal_name.h"
 
 namespace helios::spec {
 namespace {
@@ -121,8 +122,8 @@ TEST(PlanJson, GroupsItemsBySection) {
 }
 
 TEST(SignalName, NamesEverySignal) {
-  EXPECT_EQ(signal_name(SIGKILL), "SIGKILL");
-  EXPECT_EQ(signal_name(SIGRTMIN + 3), "SIGRTMIN+3");
+  EXPECT_EQ(sys::signal_name(SIGKILL), "SIGKILL");
+  EXPECT_EQ(sys::signal_name(SIGRTMIN + 3), "SIGRTMIN+3");
 }
 
 }  // namespace
