@@ -1,11 +1,10 @@
 /// Where a run happens: the tree the command may write, its working directory, its output file. Nothing the command
-/// can influence is trusted by name: what lies beneath the workspace is opened without following any link.
+/// can influence is trusted by name: what lies beneath the workspace is opened with `sys::open_beneath`.
 #pragma once
 
 #include <string>
 #include <string_view>
 
-#include "core/sys/unique_fd.h"
 #include "helios/error.h"
 
 namespace helios {
@@ -39,12 +38,5 @@ struct Places {
 
 /// Why no command may be given this directory to write; empty when it may. `path` is absolute and resolved.
 [[nodiscard]] std::string_view why_system_directory(std::string_view path);
-
-/// Opens what lies at `path` (absolute, normalised, within `root`) without following a link on the way or at the
-/// end. openat2 where the kernel has it, else one component at a time. Errors: io with errno (ELOOP for a link).
-[[nodiscard]] Result<sys::UniqueFd> open_beneath(const std::string& root, const std::string& path, int flags);
-
-/// The same seen from a descriptor of the root; `relative` to it, normalised ("." for the root itself).
-[[nodiscard]] Result<sys::UniqueFd> open_beneath(const sys::UniqueFd& root, const std::string& relative, int flags);
 
 }  // namespace helios
