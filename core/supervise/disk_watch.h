@@ -19,8 +19,8 @@ struct DiskUse {
 /// somebody else's that we may not enter, since what the command runs as may not either.
 class DiskLook final : private sys::TreeVisitor {
  public:
-  /// `root`: its folder, O_PATH will do; it outlives the look. More than `most` of either ends the look early, with what
-  /// was found so far.
+  /// `root`: its folder, O_PATH will do; it outlives the look. More than `most` of either ends the look early, with
+  /// what was found so far.
   explicit DiskLook(int root, DiskUse most = {UINT64_MAX, UINT64_MAX});
   DiskLook(const DiskLook&) = delete;
   DiskLook& operator=(const DiskLook&) = delete;

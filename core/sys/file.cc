@@ -18,8 +18,7 @@ Result<UniqueFd> walk_beneath(int root, const std::string& relative, int flags) 
   UniqueFd dir;
   std::size_t from = 0;
   for (std::size_t slash = relative.find('/'); slash != std::string::npos; slash = relative.find('/', from)) {
-    auto next =
-        open_at(dir ? dir.get() : root, relative.substr(from, slash - from), O_PATH | O_NOFOLLOW | O_DIRECTORY);
+    auto next = open_at(dir ? dir.get() : root, relative.substr(from, slash - from), O_PATH | O_NOFOLLOW | O_DIRECTORY);
     if (!next) return next;
     dir = *std::move(next);
     from = slash + 1;

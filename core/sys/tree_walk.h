@@ -74,9 +74,9 @@ class TreeWalk {
   TreeVisitor& visitor_;
   bool started_{false};
   std::vector<Level> levels_;
-  UniqueFd at_;                           // the lowest level
+  UniqueFd at_;                             // the lowest level
   std::unique_ptr<DIR, CloseDir> listing_;  // of it, while it is listed
-  std::size_t kept_bytes_{0};             // of all `below`
+  std::size_t kept_bytes_{0};               // of all `below`
 };
 
 }  // namespace helios::sys

@@ -31,10 +31,9 @@ constexpr const char* kWrite16M = "head -c 16777216 /dev/zero >";
 
 TEST_P(Contract, AFolderThatCannotBeListedHidesNoGrowth) {
   for (const char* mode : {"0300", "0700"}) {
-    const Finished f =
-        run_command({"--disk-limit", "8M"}, {"/bin/sh", "-c",
-                                             std::string("mkdir -m 0700 d; chmod ") + mode + " d; " + kWrite16M +
-                                                 "d/big; chmod 0300 d; sleep 3"});
+    const Finished f = run_command({"--disk-limit", "8M"}, {"/bin/sh", "-c",
+                                                            std::string("mkdir -m 0700 d; chmod ") + mode + " d; " +
+                                                                kWrite16M + "d/big; chmod 0300 d; sleep 3"});
     std::filesystem::permissions(scene().in_workspace("d"), std::filesystem::perms::owner_all);
     std::filesystem::remove_all(scene().in_workspace("d"));
     expect_ended(f, "disk-limit", 137);
