@@ -328,6 +328,11 @@ std::optional<Explanation> explain_reason(const WorkerResult& result, const Poli
       if (end.signal == SIGSYS) e.why = "SIGSYS: a filter, possibly the command's own, refused a call";
       if (end.signal == SIGKILL) e.why = "nobody here sent it: no limit was reached; something outside did";
       return e;
+    case Reason::disk_limit:  // no limit is behind it
+      e.what = "the run was ended because the growth of its workspace could not be counted";
+      e.detail = evidence_words(end);
+      e.allow = "let the command leave its folders readable (chmod u+rx) while it runs";
+      return e;
     case Reason::cancelled:
       e.what = "the run was cancelled";
       e.detail = end.detail;

@@ -17,6 +17,9 @@ int failing(int code, int otherwise) { return code > 0 && code <= 255 ? code : o
 
 int by_signal(int signal, int otherwise) { return signal > 0 ? failing(kSignalBase + signal, otherwise) : otherwise; }
 
+/// No limit was passed: there was a folder that could not be looked into.
+bool hid_its_growth(const Termination& end) { return !end.evidence.empty() && end.evidence.front().field == "errno"; }
+
 }  // namespace
 
 int exit_code_of(const Termination& end) {
@@ -65,10 +68,11 @@ Retry retry_of(const Termination& end) {
     case Reason::output_limit:
     case Reason::wall_time_limit:
     case Reason::cpu_time_limit:
-    case Reason::disk_limit:
     case Reason::memory_limit:
     case Reason::process_limit:
       return Retry::raise_limit;
+    case Reason::disk_limit:
+      return hid_its_growth(end) ? Retry::never : Retry::raise_limit;
     case Reason::host_out_of_memory:
     case Reason::setup_failed:
       return Retry::other_host;
@@ -96,7 +100,7 @@ std::string describe(const Termination& end) {
     case Reason::cpu_time_limit:
       return "used more than its CPU time limit";
     case Reason::disk_limit:
-      return "wrote more than its disk limit";
+      return hid_its_growth(end) ? "left a folder that could not be counted" : "wrote more than its disk limit";
     case Reason::memory_limit:
       return "exceeded its memory limit";
     case Reason::process_limit:
@@ -130,6 +134,7 @@ std::optional<Limit> limit_behind(const Termination& end) {
     case Reason::process_limit:
       return Limit::processes;
     case Reason::disk_limit:
+      if (hid_its_growth(end)) return std::nullopt;
       return !end.evidence.empty() && end.evidence.front().field == "files" ? Limit::disk_files : Limit::disk_bytes;
     default:
       return std::nullopt;

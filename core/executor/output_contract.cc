@@ -9,14 +9,13 @@
 #include <vector>
 
 #include "core/digest/sha256.h"
-#include "core/executor/places.h"
 #include "core/sys/file.h"
 
 namespace helios {
 namespace {
 
 std::optional<struct stat> look(const sys::UniqueFd& workspace, const std::string& path) {
-  auto fd = open_beneath(workspace, path, O_PATH);
+  auto fd = sys::open_beneath(workspace.get(), path, O_PATH);
   struct stat st {};
   if (!fd || ::fstat(fd->get(), &st) != 0) return std::nullopt;
   return st;
@@ -35,19 +34,22 @@ bool untouched(const struct stat& before, const struct stat& after) {
          before.st_mtim.tv_sec == after.st_mtim.tv_sec && before.st_mtim.tv_nsec == after.st_mtim.tv_nsec;
 }
 
-// ftruncate makes a file of exabytes in no time, and reading it would take years.
-bool mostly_hole(const struct stat& st) {
+// ftruncate makes a file of exabytes in no time, and reading it would take years. Few blocks alone say nothing: some
+// file systems compress.
+bool mostly_hole(int fd, const struct stat& st) {
   constexpr off_t kBlock = 512;  // of st_blocks, whatever the file system's own
   constexpr off_t kSmall = off_t{256} << 20;
-  return st.st_size > kSmall && st.st_size / 64 > st.st_blocks * kBlock;
+  return st.st_size > kSmall && st.st_size / 2 > st.st_blocks * kBlock && ::lseek(fd, 0, SEEK_HOLE) < st.st_size;
 }
 
 // Reads `size` bytes and no more: the file may have grown since it was looked at.
-Result<std::string> digest_of(int fd, off_t size) {
+Result<std::string> digest_of(int fd, off_t size, const std::function<bool()>& cancelled) {
   digest::Sha256 sum;
   std::vector<char> buffer(static_cast<std::size_t>(std::min<off_t>(std::max<off_t>(size, 1), 256 << 10)));
   for (off_t left = size; left > 0;) {
-    const ssize_t n = ::read(fd, buffer.data(), static_cast<std::size_t>(std::min<off_t>(left, buffer.size())));
+    if (cancelled && cancelled()) return fail(ErrorCode::io, "was not read to its end: cancelled");
+    const auto want = static_cast<std::size_t>(std::min<off_t>(left, static_cast<off_t>(buffer.size())));
+    const ssize_t n = ::pread(fd, buffer.data(), want, size - left);
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) return fail_errno(ErrorCode::io, "read", errno);
     if (n == 0) break;
@@ -74,7 +76,7 @@ OutputContract::OutputContract(const std::string& workspace, const std::string& 
   before_ = look(workspace_, path_);
 }
 
-std::optional<OutputFile> OutputContract::check() const {
+std::optional<OutputFile> OutputContract::check(const std::function<bool()>& cancelled) const {
   if (path_.empty()) return std::nullopt;
   OutputFile out;
   out.path = as_written_;
@@ -83,7 +85,7 @@ std::optional<OutputFile> OutputContract::check() const {
     out.problem = kind_of(there->st_mode);
     return out;
   }
-  auto fd = open_beneath(workspace_, path_, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+  auto fd = sys::open_beneath(workspace_.get(), path_, O_RDONLY | O_NONBLOCK | O_NOCTTY);
   if (!fd) {
     out.problem = problem_opening(fd.error());
     return out;
@@ -96,11 +98,11 @@ std::optional<OutputFile> OutputContract::check() const {
   out.exists = true;
   out.bytes = static_cast<std::uint64_t>(st.st_size);
   if (before_ && untouched(*before_, st)) out.problem = "was there before this run, which did not touch it";
-  if (mostly_hole(st)) {
-    out.problem = "is almost entirely a hole: not read";
+  if (mostly_hole(fd->get(), st)) {
+    out.problem = "is mostly a hole: not read";
     return out;
   }
-  auto sum = digest_of(fd->get(), st.st_size);
+  auto sum = digest_of(fd->get(), st.st_size, cancelled);
   if (sum) {
     out.sha256 = *std::move(sum);
   } else {

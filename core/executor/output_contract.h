@@ -3,6 +3,7 @@
 
 #include <sys/stat.h>
 
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -20,8 +21,8 @@ class OutputContract {
   OutputContract(const std::string& workspace, const std::string& path, std::string as_written);
 
   /// Looks at the file without trusting it. Context: nothing of the command runs any more. Empty when the spec named
-  /// no output.
-  [[nodiscard]] std::optional<OutputFile> check() const;
+  /// no output. As soon as `cancelled` says so, the rest is not read and there is no digest.
+  [[nodiscard]] std::optional<OutputFile> check(const std::function<bool()>& cancelled = {}) const;
 
  private:
   sys::UniqueFd workspace_;  // opened before the run: what has its name afterwards may be another

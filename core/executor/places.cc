@@ -1,9 +1,7 @@
 #include "core/executor/places.h"
 
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <array>
@@ -11,8 +9,6 @@
 #include <climits>
 #include <cstdlib>
 #include <vector>
-
-#include "core/sys/file.h"
 
 namespace helios {
 namespace {
@@ -163,20 +159,6 @@ Result<std::string> resolve_output(const PlaceRequest& asked, const Places& plac
                  : "if the job is to write there, name a larger --workspace");
 }
 
-// One component at a time, each opened without following: what openat2 does, for kernels before 5.6.
-Result<sys::UniqueFd> walk_beneath(int root, const std::string& relative, int flags) {
-  sys::UniqueFd dir;
-  std::size_t from = 0;
-  for (std::size_t slash = relative.find('/'); slash != std::string::npos; slash = relative.find('/', from)) {
-    auto next =
-        sys::open_at(dir ? dir.get() : root, relative.substr(from, slash - from), O_PATH | O_NOFOLLOW | O_DIRECTORY);
-    if (!next) return next;
-    dir = *std::move(next);
-    from = slash + 1;
-  }
-  return sys::open_at(dir ? dir.get() : root, relative.substr(from), flags | O_NOFOLLOW);
-}
-
 }  // namespace
 
 std::string normalise(std::string_view path) {
@@ -257,25 +239,6 @@ Result<Places> resolve_places(const PlaceRequest& asked) {
   if (!output) return fail(output.error());
   places.output_file = *std::move(output);
   return places;
-}
-
-Result<sys::UniqueFd> open_beneath(const std::string& root, const std::string& path, int flags) {
-  auto dir = sys::open_file(root, O_PATH | O_DIRECTORY | O_NOFOLLOW);
-  if (!dir) return dir;
-  return open_beneath(*dir, path.size() > root.size() + 1 ? path.substr(root.size() + 1) : ".", flags);
-}
-
-Result<sys::UniqueFd> open_beneath(const sys::UniqueFd& root, const std::string& relative, int flags) {
-  open_how how{};
-  how.flags = static_cast<__u64>(flags | O_CLOEXEC | O_NOFOLLOW);
-  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
-  long fd;
-  do {
-    fd = ::syscall(SYS_openat2, root.get(), relative.c_str(), &how, sizeof how);
-  } while (fd < 0 && (errno == EINTR || errno == EAGAIN));
-  if (fd >= 0) return sys::UniqueFd(static_cast<int>(fd));
-  if (errno == ENOSYS || errno == EPERM) return walk_beneath(root.get(), relative, flags);
-  return fail_errno(ErrorCode::io, "open " + relative, errno);
 }
 
 }  // namespace helios

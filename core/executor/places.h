@@ -1,11 +1,10 @@
 /// Where a run happens: the tree the command may write, its working directory, its output file. Nothing the command
-/// can influence is trusted by name: what lies beneath the workspace is opened without following any link.
+/// can influence is trusted by name: what lies beneath the workspace is opened with `sys::open_beneath`.
 #pragma once
 
 #include <string>
 #include <string_view>
 
-#include "core/sys/unique_fd.h"
 #include "helios/error.h"
 
 namespace helios {
@@ -46,12 +45,5 @@ struct Places {
 /// whose end is missing is returned as far as it could be resolved. Errors: invalid_argument, naming `what`, the link
 /// and where the path leads; io.
 [[nodiscard]] Result<std::string> resolve_source(const std::string& path, std::string_view what);
-
-/// Opens what lies at `path` (absolute, normalised, within `root`) without following a link on the way or at the
-/// end. openat2 where the kernel has it, else one component at a time. Errors: io with errno (ELOOP for a link).
-[[nodiscard]] Result<sys::UniqueFd> open_beneath(const std::string& root, const std::string& path, int flags);
-
-/// The same seen from a descriptor of the root; `relative` to it, normalised ("." for the root itself).
-[[nodiscard]] Result<sys::UniqueFd> open_beneath(const sys::UniqueFd& root, const std::string& relative, int flags);
 
 }  // namespace helios

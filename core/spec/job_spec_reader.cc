@@ -211,6 +211,7 @@ class JobReader {
       all.append(all.empty() ? "" : ", ").append(l.key);
     }
     const auto meant = nearest(name, keys);
+    static_cast<void>(in_.peek());  // messages point at the value
     return in_.reject(meant ? "a limit such as \"" + *meant + "\"" : "one of the limits " + all,
                       "the unknown " + quote_for_message(name));
   }

@@ -1,62 +1,79 @@
 #include "core/supervise/disk_watch.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
 
 #include <cerrno>
-#include <memory>
-#include <vector>
+#include <utility>
 
 #include "core/sys/file.h"
 
 namespace helios::supervise {
 namespace {
 
-struct CloseDir {
-  void operator()(DIR* d) const noexcept { ::closedir(d); }
-};
-using Dir = std::unique_ptr<DIR, CloseDir>;
+constexpr std::int64_t kSlice = 20'000'000;
 
-Dir open_dir(int parent, const char* name) {
-  const int fd = ::openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0) return nullptr;
-  DIR* d = ::fdopendir(fd);
-  if (d == nullptr) ::close(fd);
-  return Dir(d);
+std::int64_t now() {
+  timespec t{};
+  ::clock_gettime(CLOCK_MONOTONIC, &t);
+  return static_cast<std::int64_t>(t.tv_sec) * 1'000'000'000 + t.tv_nsec;
 }
 
-bool is_dot(const char* n) { return n[0] == '.' && (n[1] == '\0' || (n[1] == '.' && n[2] == '\0')); }
-
-constexpr std::size_t kMaxDepth = 256;  // descriptors held open at once
+bool may_enter(int folder) {
+  struct stat st {};
+  return ::fstatat(folder, ".", &st, 0) == 0 || errno != EACCES;
+}
 
 }  // namespace
 
-Result<DiskUse> measure_disk(const std::string& root, std::uint64_t max_bytes, std::uint64_t max_files) {
-  Dir top = open_dir(AT_FDCWD, root.c_str());
-  if (!top) return fail_errno(ErrorCode::io, "measure the disk use of " + root, errno);
-  struct stat st {};
-  if (::fstat(::dirfd(top.get()), &st) != 0) return fail_errno(ErrorCode::io, "stat " + root, errno);
-  const dev_t device = st.st_dev;
+DiskLook::DiskLook(int root, DiskUse most) : most_(most), walk_(root, *this) {}
 
-  DiskUse use;
-  std::vector<Dir> open;
-  open.push_back(std::move(top));
-  while (!open.empty() && use.bytes <= max_bytes && use.files <= max_files) {
-    const dirent* entry = ::readdir(open.back().get());
-    if (entry == nullptr) {
-      open.pop_back();
-      continue;
+Result<bool> DiskLook::go_on(std::int64_t slice_ns) {
+  constexpr int kBetweenClocks = 64;
+  const std::int64_t until = now() + slice_ns;
+  do {
+    for (int i = 0; i < kBetweenClocks; ++i) {
+      const auto progress = walk_.step();
+      if (!progress) return fail(progress.error());
+      if (*progress == sys::TreeWalk::Progress::done) return true;
     }
-    if (is_dot(entry->d_name)) continue;
-    const int dir = ::dirfd(open.back().get());
-    if (::fstatat(dir, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0) continue;  // gone meanwhile
-    use.files += 1;
-    use.bytes += static_cast<std::uint64_t>(st.st_blocks) * 512;
-    if (!S_ISDIR(st.st_mode) || st.st_dev != device || open.size() >= kMaxDepth) continue;
-    if (Dir child = open_dir(dir, entry->d_name)) open.push_back(std::move(child));
+  } while (now() < until);
+  return false;
+}
+
+Status DiskLook::folder(int, const struct stat& st) {
+  if (std::exchange(at_top_, false)) device_ = st.st_dev;
+  return {};
+}
+
+Result<sys::TreeVisitor::Next> DiskLook::entry(int in, const char* name) {
+  struct stat st {};
+  if (::fstatat(in, name, &st, AT_SYMLINK_NOFOLLOW) != 0) {
+    if (errno == ENOENT) return Next::pass;  // gone meanwhile
+    return fail_errno(ErrorCode::io, "look at what it holds", errno);
   }
-  return use;
+  use_.files += 1;
+  use_.bytes += static_cast<std::uint64_t>(st.st_blocks) * 512;
+  if (use_.bytes > most_.bytes || use_.files > most_.files) return Next::stop;
+  return S_ISDIR(st.st_mode) && st.st_dev == device_ ? Next::enter : Next::pass;
+}
+
+Status DiskLook::closed(int fd, const struct stat& st, Error why) {
+  if (why.sys_errno == EACCES && st.st_uid != ::geteuid() && !may_enter(fd)) return {};
+  return fail(std::move(why));
+}
+
+Result<DiskUse> measure_disk(const std::string& root, int cancel_fd) {
+  auto top = sys::open_file(root, O_PATH | O_DIRECTORY | O_NOFOLLOW);
+  if (!top) return fail(top.error());
+  DiskLook look(top->get());
+  for (;;) {
+    const auto complete = look.go_on(kSlice);
+    if (!complete) return fail(complete.error());
+    if (*complete || sys::has_bytes(cancel_fd)) return look.use();
+  }
 }
 
 }  // namespace helios::supervise

@@ -17,6 +17,7 @@
 
 #include "core/supervise/disk_watch.h"
 #include "core/supervise/timeline.h"
+#include "core/sys/file.h"
 #include "core/sys/signal_name.h"
 
 namespace helios::supervise {
@@ -27,6 +28,7 @@ constexpr std::int64_t kNever = INT64_MAX;
 constexpr std::int64_t kCpuTick = 5 * kMs;       // a CPU limit of 1 s is told within 1 %
 constexpr std::int64_t kMemoryTick = 20 * kMs;   // only where the kernel does not wake us
 constexpr std::int64_t kDiskTick = 150 * kMs;    // held bombs of 2.5 GiB/s in tests
+constexpr std::int64_t kDiskSlice = 5 * kMs;     // nothing else is seen meanwhile
 constexpr std::int64_t kFirstLook = 10 * kMs;    // what is shorter pays nothing for being looked at
 constexpr std::int64_t kLookTick = 150 * kMs;    // 10 us each: 0.01 % of a processor
 constexpr std::int64_t kIdleGrace = 2000 * kMs;  // loading a runtime is not idling
@@ -86,6 +88,10 @@ class Loop {
       idle_checked_ = started;
     }
     if (watches_disk(request)) disk_tick_ = started + kDiskTick;
+    if (watches_disk(request) || idle_tick_ != kNever) {
+      // Once, so that it stays the same folder whatever gets its name.
+      workspace_ = sys::open_file(request.workspace, O_PATH | O_DIRECTORY | O_NOFOLLOW);
+    }
     if (request.timeline_ms != 0) sample_tick_ = started;
     look_tick_ = started + kFirstLook;
   }
@@ -94,7 +100,7 @@ class Loop {
     while (!seen_.ended) {
       wait();
       read_sources();
-      read_cancel();
+      check_cancel();
       check_output();
       if (const bool pending = (fds_[kEvent].revents != 0); pending) check_event();
       const std::int64_t now = now_ns();
@@ -112,10 +118,10 @@ class Loop {
       }
     }
     seen_.end_ns = seen_.ended ? seen_.ended->time_ns : now_ns();
-    if (seen_.ended) check_disk_at_end();
     if (look_tick_ > started_ + kFirstLook) look(look_tick_ = now_ns());  // what the command leaves is still charged
     if (sample_tick_ != kNever) sample(sample_tick_ = now_ns());          // the last word
     target_.kill();
+    if (seen_.ended) check_disk_at_end();
     drain();
     return std::move(seen_);
   }
@@ -179,8 +185,11 @@ class Loop {
     return true;
   }
 
+  void check_cancel() {
+    if (fds_[kCancel].revents != 0) read_cancel();
+  }
+
   void read_cancel() {
-    if (fds_[kCancel].revents == 0) return;
     std::array<unsigned char, 16> bytes{};
     const ssize_t n = ::read(host_.cancel_fd(), bytes.data(), bytes.size());
     for (ssize_t i = 0; i < n; ++i) {
@@ -255,10 +264,13 @@ class Loop {
     }
   }
 
+  /// Beneath the workspace and through no link: the command may have put one where it leads us into a hanging mount.
   [[nodiscard]] std::uint64_t output_size() const {
+    const std::string &path = request_.output_file, &root = request_.workspace;
+    if (path.size() <= root.size() + 1 || !workspace_) return 0;
     struct stat st {};
-    if (request_.output_file.empty() || ::lstat(request_.output_file.c_str(), &st) != 0 || !S_ISREG(st.st_mode))
-      return 0;
+    const auto file = sys::open_beneath(workspace_->get(), path.substr(root.size() + 1), O_PATH);
+    if (!file || ::fstat(file->get(), &st) != 0 || !S_ISREG(st.st_mode)) return 0;
     return static_cast<std::uint64_t>(st.st_size);
   }
 
@@ -277,30 +289,60 @@ class Loop {
 
   void check_disk(std::int64_t now) {
     if (now < disk_tick_) return;
-    if (measure_growth()) kill_now();
-    // A big tree is looked at less often: never more than a fifth of a processor for watching.
-    const std::int64_t took = now_ns() - now;
-    disk_tick_ = seen_.cause ? kNever : now + took + std::max(kDiskTick, 4 * took);
+    const bool complete = look_at_disk();
+    const std::int64_t then = now_ns();
+    disk_spent_ += then - now;
+    if (seen_.cause) {
+      if (*seen_.cause == Reason::disk_limit) kill_now();
+      disk_tick_ = kNever;
+    } else if (!complete) {
+      disk_tick_ = then;
+    } else {
+      // A big tree is looked at less often: never more than a fifth of a processor for watching.
+      disk_tick_ = then + std::max(kDiskTick, 4 * std::exchange(disk_spent_, 0));
+    }
   }
 
-  /// The last look: growth between the last tick and the end counts too.
+  /// The last look: growth between the last tick and the end counts too. Nobody is left who could hide it.
   void check_disk_at_end() {
-    if (disk_tick_ != kNever && !seen_.cause) (void)measure_growth();
+    if (disk_tick_ == kNever || seen_.cause) return;
+    disk_look_.reset();
+    while (!look_at_disk()) {
+      if (sys::has_bytes(host_.cancel_fd())) read_cancel();
+    }
   }
 
-  bool measure_growth() {
+  /// A slice of it; true when nothing is left to see, or a cause was found.
+  bool look_at_disk() {
     const auto& bytes = request_.limits[Limit::disk_bytes];
     const auto& files = request_.limits[Limit::disk_files];
-    const std::uint64_t most_bytes = bytes ? disk_base_.bytes + *bytes : UINT64_MAX;
-    const std::uint64_t most_files = files ? disk_base_.files + *files : UINT64_MAX;
-    const auto use = measure_disk(request_.workspace, most_bytes, most_files);
-    if (!use || (use->bytes <= most_bytes && use->files <= most_files)) return false;
-    const bool by_bytes = use->bytes > most_bytes;
-    const std::string what = by_bytes ? std::to_string(*bytes) + " bytes" : std::to_string(*files) + " files";
-    if (!set_cause(Reason::disk_limit, "the workspace grew by more than " + what)) return false;
-    seen_.evidence.push_back(
-        by_bytes ? Evidence{"workspace", "bytes", static_cast<std::int64_t>(use->bytes - disk_base_.bytes)}
-                 : Evidence{"workspace", "files", static_cast<std::int64_t>(use->files - disk_base_.files)});
+    const DiskUse most{bytes ? disk_base_.bytes + *bytes : UINT64_MAX, files ? disk_base_.files + *files : UINT64_MAX};
+    if (!workspace_) return disk_is_unknown(workspace_.error());
+    if (!disk_look_) disk_look_.emplace(workspace_->get(), most);
+    const auto complete = disk_look_->go_on(kDiskSlice);
+    if (!complete) return disk_is_unknown(complete.error());
+    if (!*complete) return seen_.cause.has_value();
+    const DiskUse use = disk_look_->use();
+    disk_look_.reset();
+    if (use.bytes > most.bytes) {
+      disk_grew("bytes", *bytes, use.bytes - disk_base_.bytes);
+    } else if (use.files > most.files) {
+      disk_grew("files", *files, use.files - disk_base_.files);
+    }
+    return true;
+  }
+
+  void disk_grew(const char* unit, std::uint64_t limit, std::uint64_t growth) {
+    if (!set_cause(Reason::disk_limit, "the workspace grew by more than " + std::to_string(limit) + " " + unit)) return;
+    seen_.evidence.push_back({"workspace", unit, static_cast<std::int64_t>(growth)});
+  }
+
+  /// A limit on what cannot be counted would not be held.
+  bool disk_is_unknown(const Error& why) {
+    disk_look_.reset();
+    if (set_cause(Reason::disk_limit, "the growth of the workspace cannot be told: " + why.message)) {
+      seen_.evidence.push_back({"workspace", "errno", why.sys_errno});
+    }
     return true;
   }
 
@@ -366,6 +408,7 @@ class Loop {
   }
 
   void ask_to_end() {
+    if (seen_.ended) return;
     target_.signal(SIGTERM);
     target_.signal(SIGCONT);  // a stopped group could not answer
     kill_at_ = now_ns() + static_cast<std::int64_t>(request_.grace_ms) * kMs;
@@ -419,6 +462,9 @@ class Loop {
   std::optional<cgroup::CpuWait> idle_wait_;  // at the last look, if the run seemed idle then
   bool spoke_{false};
   DiskUse disk_base_;
+  Result<sys::UniqueFd> workspace_;
+  std::optional<DiskLook> disk_look_;  // one that goes on
+  std::int64_t disk_spent_{0};         // on it so far
   std::uint64_t helpers_;
 };
 
@@ -430,9 +476,13 @@ std::int64_t now_ns() noexcept {
   return static_cast<std::int64_t>(t.tv_sec) * 1'000'000'000 + t.tv_nsec;
 }
 
-Result<DiskUse> measure_before(const ExecutionRequest& request) {
+Result<DiskUse> measure_before(const ExecutionRequest& request, int cancel_fd) {
   if (!watches_disk(request)) return DiskUse{};
-  return measure_disk(request.workspace);
+  auto use = measure_disk(request.workspace, cancel_fd);
+  if (use) return use;
+  Error e = use.error().while_doing("count what workspace " + request.workspace + " holds, to limit its growth");
+  e.remedy = "let its owner look into all of its folders (chmod -R u+rwX), or name another --workspace";
+  return fail(std::move(e));
 }
 
 Observation supervise(Target& target, Streams streams, const ExecutionRequest& request, Host& host,

@@ -78,8 +78,9 @@ struct Start {
   std::uint64_t helpers{0};  ///< tasks of ours that the groups count
 };
 
-/// The workspace before the command starts; only measured if the request limits its growth.
-[[nodiscard]] Result<DiskUse> measure_before(const ExecutionRequest& request);
+/// The workspace before the command starts; only measured if the request limits its growth. Not to its end if a byte
+/// is on `cancel_fd`, where it stays. Errors: io, if a part of it cannot be counted.
+[[nodiscard]] Result<DiskUse> measure_before(const ExecutionRequest& request, int cancel_fd);
 
 /// Runs the loop until the command has ended, then drains the pipes for at most `request.drain_ms`.
 [[nodiscard]] Observation supervise(Target& target, Streams streams, const ExecutionRequest& request, Host& host,

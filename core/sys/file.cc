@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <linux/openat2.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -10,6 +11,22 @@
 #include <cerrno>
 
 namespace helios::sys {
+namespace {
+
+// One component at a time, each opened without following: what openat2 does, for kernels before 5.6.
+Result<UniqueFd> walk_beneath(int root, const std::string& relative, int flags) {
+  UniqueFd dir;
+  std::size_t from = 0;
+  for (std::size_t slash = relative.find('/'); slash != std::string::npos; slash = relative.find('/', from)) {
+    auto next = open_at(dir ? dir.get() : root, relative.substr(from, slash - from), O_PATH | O_NOFOLLOW | O_DIRECTORY);
+    if (!next) return next;
+    dir = *std::move(next);
+    from = slash + 1;
+  }
+  return open_at(dir ? dir.get() : root, relative.substr(from), flags | O_NOFOLLOW);
+}
+
+}  // namespace
 
 Result<UniqueFd> open_at(int dir_fd, const std::string& path, int flags, unsigned mode) {
   int fd;
@@ -38,6 +55,19 @@ Result<UniqueFd> open_without_links(const std::string& path, int flags) {
 
 Result<UniqueFd> open_real_directory(const std::string& path, int flags) {
   return open_without_links(path, flags | O_DIRECTORY);
+}
+
+Result<UniqueFd> open_beneath(int root, const std::string& relative, int flags) {
+  open_how how{};
+  how.flags = static_cast<std::uint64_t>(flags | O_CLOEXEC | O_NOFOLLOW);
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+  long fd;
+  do {
+    fd = ::syscall(SYS_openat2, root, relative.c_str(), &how, sizeof how);
+  } while (fd < 0 && (errno == EINTR || errno == EAGAIN));
+  if (fd >= 0) return UniqueFd(static_cast<int>(fd));
+  if (errno == ENOSYS || errno == EPERM) return walk_beneath(root, relative, flags);
+  return fail_errno(ErrorCode::io, "open " + relative, errno);
 }
 
 Result<std::string> read_fd(int fd, std::size_t max_bytes) {
@@ -76,6 +106,11 @@ Result<std::string> read_file_at(int dir_fd, const std::string& path, std::size_
 
 Result<std::string> read_file(const std::string& path, std::size_t max_bytes) {
   return read_file_at(AT_FDCWD, path, max_bytes);
+}
+
+bool has_bytes(int fd) {
+  pollfd p{fd, POLLIN, 0};
+  return ::poll(&p, 1, 0) == 1 && (p.revents & POLLIN) != 0;
 }
 
 Status write_all(int fd, std::string_view bytes) {

@@ -19,10 +19,18 @@ namespace helios::sys {
 [[nodiscard]] Result<UniqueFd> open_without_links(const std::string& path, int flags);
 [[nodiscard]] Result<UniqueFd> open_real_directory(const std::string& path, int flags);
 
+/// Opens `relative` (normalised, "." for the folder itself) beneath the folder `root` without following a link on the
+/// way or at the end. openat2 where the kernel has it, else one component at a time. Errors: io with errno (ELOOP for a
+/// link).
+[[nodiscard]] Result<UniqueFd> open_beneath(int root, const std::string& relative, int flags);
+
 /// The whole of a file of at most `max_bytes`; a larger one is an error that says so.
 [[nodiscard]] Result<std::string> read_file(const std::string& path, std::size_t max_bytes);
 [[nodiscard]] Result<std::string> read_file_at(int dir_fd, const std::string& path, std::size_t max_bytes);
 [[nodiscard]] Result<std::string> read_fd(int fd, std::size_t max_bytes);
+
+/// Is there something to read? It stays there. -1 never has anything.
+[[nodiscard]] bool has_bytes(int fd);
 
 /// Writes all of `bytes`. Errors: io with errno.
 [[nodiscard]] Status write_all(int fd, std::string_view bytes);

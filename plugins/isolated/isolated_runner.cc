@@ -56,7 +56,7 @@ Result<Execution> run_it(const ExecutionRequest& r, const LaunchPlan& p, Host& h
     if (auto made = make_group(r, p, group); !made) return fail(made.error());
   }
   cgroup::RunGroup* const g = group ? &*group : nullptr;
-  auto disk = supervise::measure_before(r);
+  auto disk = supervise::measure_before(r, host.cancel_fd());
   if (!disk) return fail(disk.error());
   if (auto started = sandbox.start(g, host.cancel_fd()); !started) return fail(started.error());
   const supervise::RunFacts facts{r, g, kHelpers, p.limits.receipts, begin, sandbox.started_ns()};

@@ -209,7 +209,7 @@ Result<Execution> run_it(const Plan& plan, const Detail& d, Host& host) {
     std::destroy_at(&guardian);
     std::construct_at(&guardian, std::move(*watch));
   }
-  auto disk = supervise::measure_before(r);
+  auto disk = supervise::measure_before(r, host.cancel_fd());
   if (!disk) return fail(disk.error());
   constexpr std::size_t kPipeBytes = 1 << 20;
   auto out = sys::make_pipe(kPipeBytes);

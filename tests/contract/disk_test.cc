@@ -27,5 +27,51 @@ TEST_P(Contract, GrowthWithinTheLimitIsAllowedAndWhatWasThereDoesNotCount) {
   expect_ended(f, "exited", 0);
 }
 
+constexpr const char* kWrite16M = "head -c 16777216 /dev/zero >";
+
+TEST_P(Contract, AFolderThatCannotBeListedHidesNoGrowth) {
+  for (const char* mode : {"0300", "0700"}) {
+    const Finished f = run_command({"--disk-limit", "8M"}, {"/bin/sh", "-c",
+                                                            std::string("mkdir -m 0700 d; chmod ") + mode + " d; " +
+                                                                kWrite16M + "d/big; chmod 0300 d; sleep 3"});
+    std::filesystem::permissions(scene().in_workspace("d"), std::filesystem::perms::owner_all);
+    std::filesystem::remove_all(scene().in_workspace("d"));
+    expect_ended(f, "disk-limit", 137);
+    if (scene().who().is_root() || !f.has_result()) continue;  // who looks into every folder
+    const std::string detail = f.result["termination"].value("detail", "");
+    EXPECT_TRUE(detail.find("folder 'd': Permission denied") != std::string::npos ||
+                detail.find("grew by more") != std::string::npos)
+        << detail;
+  }
+}
+
+TEST_P(Contract, AWorkspaceThatCannotBeListedHidesNoGrowth) {
+  for (const char* then : {"sleep 3", "exit 0"}) {
+    const Finished f = run_command({"--disk-limit", "8M"},
+                                   {"/bin/sh", "-c", std::string("chmod 0300 .; ") + kWrite16M + "big; " + then});
+    std::filesystem::permissions(scene().workspace(), std::filesystem::perms::owner_all);
+    std::filesystem::remove(scene().in_workspace("big"));
+    expect_ended(f, "disk-limit", 137);
+  }
+}
+
+TEST_P(Contract, NoDepthHidesGrowth) {
+  const Finished f = run_command(
+      {"--disk-limit", "8M"},
+      {"/bin/sh", "-c",
+       std::string("i=0; while [ $i -lt 300 ]; do mkdir d; cd d; i=$((i+1)); done; ") + kWrite16M + "big; sleep 1"});
+  expect_ended(f, "disk-limit", 137);
+}
+
+TEST_P(Contract, AWorkspaceThatCannotBeCountedIsRefused) {
+  scene().make_folder(scene().in_workspace("d"));
+  std::filesystem::permissions(scene().in_workspace("d"), std::filesystem::perms::owner_write);
+  const Finished f = run_command({"--disk-limit", "8M"}, {"/bin/true"});
+  std::filesystem::permissions(scene().in_workspace("d"), std::filesystem::perms::owner_all);
+  if (scene().who().is_root()) return expect_ended(f, "exited", 0);  // who looks into every folder
+  EXPECT_EQ(f.exit_code, 125) << f.describe();
+  EXPECT_NE(f.err.find("folder 'd': Permission denied"), std::string::npos) << f.err;
+}
+
 }  // namespace
 }  // namespace helios::test

@@ -66,6 +66,14 @@ TEST(Verdict, FollowsTheTable) {
   EXPECT_EQ(seen.size(), kReasonCount) << "every reason stands in the table";
 }
 
+TEST(Verdict, NoLimitIsBehindAFolderThatCouldNotBeCounted) {
+  Termination end = ended(Reason::disk_limit, 0);
+  EXPECT_EQ(limit_behind(end), Limit::disk_bytes);
+  end.evidence = {{"workspace", "errno", 13}};
+  EXPECT_EQ(limit_behind(end), std::nullopt);
+  EXPECT_EQ(retry_of(end), Retry::never);
+}
+
 TEST(Verdict, IsZeroOnlyForACommandThatExitedWithZero) {
   for (std::size_t r = 0; r < kReasonCount; ++r) {
     for (const int signal : {0, 9, 15, 64, 128}) {

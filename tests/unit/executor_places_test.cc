@@ -11,6 +11,7 @@
 
 #include "core/executor/output_contract.h"
 #include "core/executor/places.h"
+#include "core/sys/file.h"
 
 namespace helios {
 namespace {
@@ -107,9 +108,11 @@ TEST_F(PlacesTest, OpensNothingThroughALink) {
   write(ws_ + "/plain", "x");
   ::symlink("/etc", (ws_ + "/dir").c_str());
   ::symlink("plain", (ws_ + "/file").c_str());
-  EXPECT_TRUE(open_beneath(ws_, ws_ + "/plain", O_RDONLY));
-  EXPECT_EQ(open_beneath(ws_, ws_ + "/dir/passwd", O_RDONLY).error().sys_errno, ELOOP);
-  EXPECT_EQ(open_beneath(ws_, ws_ + "/file", O_RDONLY).error().sys_errno, ELOOP);
+  const auto ws = sys::open_file(ws_, O_PATH);
+  ASSERT_TRUE(ws);
+  EXPECT_TRUE(sys::open_beneath(ws->get(), "plain", O_RDONLY));
+  EXPECT_EQ(sys::open_beneath(ws->get(), "dir/passwd", O_RDONLY).error().sys_errno, ELOOP);
+  EXPECT_EQ(sys::open_beneath(ws->get(), "file", O_RDONLY).error().sys_errno, ELOOP);
 }
 
 std::string problem(const OutputContract& c) { return c.check()->problem; }
@@ -149,6 +152,27 @@ TEST_F(PlacesTest, ContractDoesNotReadExabytesOfNothing) {
   write(ws_ + "/out", "");
   ASSERT_EQ(::truncate((ws_ + "/out").c_str(), off_t{1} << 40), 0);
   EXPECT_THAT(problem(c), HasSubstr("hole"));
+}
+
+TEST_F(PlacesTest, ContractDoesNotReadAFileThatIsMoreHoleThanData) {
+  const OutputContract c(ws_, ws_ + "/out", "out");
+  write(ws_ + "/out", std::string(48 << 20, 'x'));
+  ASSERT_EQ(::truncate((ws_ + "/out").c_str(), off_t{512} << 20), 0);
+  const auto file = c.check();
+  EXPECT_THAT(file->problem, HasSubstr("hole"));
+  EXPECT_EQ(file->sha256, "");
+  EXPECT_EQ(file->bytes, std::uint64_t{512} << 20);
+}
+
+TEST_F(PlacesTest, ContractStopsReadingWhenCancelled) {
+  const OutputContract c(ws_, ws_ + "/out", "out");
+  write(ws_ + "/out", std::string(2 << 20, 'x'));
+  int asked = 0;
+  const auto file = c.check([&] { return ++asked == 3; });
+  EXPECT_EQ(asked, 3);
+  EXPECT_TRUE(file->exists);
+  EXPECT_EQ(file->sha256, "");
+  EXPECT_THAT(file->problem, HasSubstr("cancelled"));
 }
 
 }  // namespace

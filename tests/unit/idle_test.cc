@@ -2,6 +2,12 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <chrono>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
 #include "core/supervise/supervisor.h"
 #include "core/sys/file.h"
 #include "tests/unit/plugin_host.h"
@@ -62,9 +68,8 @@ class Patient final : public test::RecordingHost {
   [[nodiscard]] int cancel_fd() const noexcept override { return -1; }
 };
 
-std::optional<Reason> cause_of(Played target) {
+std::optional<Reason> cause_of(Played target, ExecutionRequest request = {}) {
   auto out = sys::make_pipe(), err = sys::make_pipe();
-  ExecutionRequest request;
   request.limits[Limit::idle_time] = kIdleMs;
   Patient host;
   return supervise(target, {std::move(out->read), std::move(err->read)}, request, host, {now_ns(), {}, 0}).cause;
@@ -88,6 +93,39 @@ TEST(Idle, AThreadThatNeverGetsOneIsLeftAlone) {
   Played target(0, 0);
   target.keep_one_ready();
   EXPECT_EQ(cause_of(std::move(target)), std::nullopt);
+}
+
+/// A file that grows all the time, in a folder that "link" leads to, too.
+class Growing {
+ public:
+  Growing() {
+    char name[] = "/tmp/helios-idle-test-XXXXXX";
+    request_.workspace = ::mkdtemp(name);
+    std::filesystem::create_directory(request_.workspace + "/real");
+    std::filesystem::create_symlink("real", request_.workspace + "/link");
+    writer_ = std::jthread([file = request_.workspace + "/real/out"](const std::stop_token& stop) {
+      for (std::ofstream to(file); !stop.stop_requested(); std::this_thread::sleep_for(std::chrono::milliseconds(10)))
+        to << "x" << std::flush;
+    });
+  }
+  ~Growing() {
+    writer_ = {};
+    std::filesystem::remove_all(request_.workspace);
+  }
+  [[nodiscard]] ExecutionRequest seen_as(const std::string& output) {
+    request_.output_file = request_.workspace + "/" + output;
+    return request_;
+  }
+
+ private:
+  ExecutionRequest request_;
+  std::jthread writer_;
+};
+
+TEST(Idle, AnOutputFileThatGrowsIsWorkUnlessALinkLeadsToIt) {
+  Growing file;
+  EXPECT_EQ(cause_of({0, 0}, file.seen_as("real/out")), std::nullopt);
+  EXPECT_EQ(cause_of({0, 0}, file.seen_as("link/out")), Reason::idle_limit);
 }
 
 TEST(Starved, AThreadThatRanBetweenTheLooksDoesNotCount) {

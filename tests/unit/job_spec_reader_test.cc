@@ -68,7 +68,7 @@ TEST(ReadJobSpec, ReadsEveryField) {
   const auto job = read(R"({
     "id": "j\u00f6b", "assetsUrl": "https://a/", "mergeCommand": "merge", "unknown": [{"a": null}],
     "metadata": {"totalFrames": 60, "fps": 29.97, "width": 640, "height": 360, "duration": 2e0, "more": {}},
-    "resources": {"memory": "512M", "cpus": 1.5, "wallTime": "90s", "other": true}, "env": {"A": "1", "_b2": ""}, "shell": true,
+    "resources": {"memory": "512M", "cpus": 1.5, "wallTime": "90s"}, "env": {"A": "1", "_b2": ""}, "shell": true,
     "sandbox": "shell", "policy": "none",
     "chunks": [{"id": 7, "startFrame": 0, "frameCount": 9007199254740991, "outputFile": "../out/a.mov",
                 "command": " helios \"x y\"", "resources": {"memory": 1073741824, "cpuTime": 1500, "processes": 64},
@@ -185,6 +185,8 @@ TEST(ReadJobSpec, RefusesWrongTypesOfAChunksMembers) {
   EXPECT_EQ(with_member("resources", "{\"memory\":\"4K\"}"),
             "s.json:1:35: /chunks/0/resources/memory: expected a size from 1M to 1048576T, such as 512M or 1.5G, "
             "found string \"4K\"");
+  EXPECT_EQ(with_member("resources", "{\"memroy\":\"1G\"}"),
+            "s.json:1:35: /chunks/0/resources/memroy: expected a limit such as \"memory\", found the unknown \"memroy\"");
   EXPECT_EQ(with_member("resources", "{\"wallTime\":\"90\"}"),
             "s.json:1:37: /chunks/0/resources/wallTime: expected a duration with its unit from 1ms to 8784h, such as "
             "500ms, 90s, "
