@@ -139,6 +139,36 @@ TEST_F(Garbage, GoesAndNothingElse) {
   EXPECT_THAT(kinds(again), testing::IsEmpty()) << again.describe();
 }
 
+// As in a container that shares the folder: its process numbers mean nothing here.
+TEST_F(Garbage, LeavesTheDraftOfARunInAnotherPidNamespace) {
+  if (geteuid() != 0) GTEST_SKIP() << "needs root to choose a process number in a pid namespace";
+  const Invocation run = scene_.command("shell", {"--result", results_ / "r.json"},
+                                        {"/bin/sh", "-c", "touch ready; while ! test -e go; do sleep 0.05; done"});
+  Invocation inside = run;
+  inside.argv = {"/usr/bin/unshare",
+                 "--pid",
+                 "--fork",
+                 "--mount-proc",
+                 "--kill-child",
+                 "/bin/sh",
+                 "-c",
+                 "echo 29999 > /proc/sys/kernel/ns_last_pid; \"$@\"; exit $?",
+                 "sh"};
+  inside.argv.insert(inside.argv.end(), run.argv.begin(), run.argv.end());
+  const fs::path draft = results_ / ".r.json.30000.tmp";
+  if (kill(30000, 0) == 0) GTEST_SKIP() << "a process here has that number";
+  Running running(inside);
+  ASSERT_TRUE(scene_.appears("ready")) << running.wait().describe();
+  ASSERT_TRUE(fs::exists(draft)) << "the control: the name tells of a process that is not here";
+  const Finished f = gc();
+  EXPECT_THAT(kinds(f), testing::Not(testing::Contains(testing::Key("result-draft")))) << f.describe();
+  EXPECT_TRUE(fs::exists(draft));
+  scene_.write(scene_.in_workspace("go"), "");
+  const Finished ended = running.wait();
+  EXPECT_EQ(ended.exit_code, 0) << ended.describe();
+  EXPECT_TRUE(fs::exists(results_ / "r.json"));
+}
+
 TEST_F(Garbage, SaysWhichFolderItCouldNotLookInto) {
   const Finished f = run_to_end(scene_.helios_run({"gc", "/nonexistent"}));
   EXPECT_EQ(f.exit_code, 125) << f.describe();
