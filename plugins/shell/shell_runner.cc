@@ -179,6 +179,8 @@ const char* stage_text(Stage s) {
       return "nothing";
     case Stage::join_groups:
       return "enter the run's control group";
+    case Stage::oom_score:
+      return "be spared no more when memory runs out (/proc/self/oom_score_adj)";
     case Stage::process_group:
       return "make a process group";
     case Stage::stdio:
