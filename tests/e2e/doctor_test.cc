@@ -39,6 +39,18 @@ TEST(Doctor, SaysThatIsolatedCanRunWhereItRuns) {
   }
 }
 
+TEST(Doctor, TakesNoParentThatItWouldNotLookAt) {
+  const Scene scene(able());
+  const Finished f = run_to_end(scene.helios_run({"doctor", "--cgroup-parent", "/elsewhere"}));
+  EXPECT_EQ(f.exit_code, 125) << f.describe();
+  EXPECT_THAT(f.err, HasSubstr("--cgroup-parent"));
+  Invocation by_variable = scene.helios_run({"doctor"});
+  by_variable.env.emplace_back("HELIOS_CGROUP_PARENT", "/elsewhere");
+  EXPECT_TRUE(run_to_end(by_variable).has_result()) << "the variable is there for runs";
+  const Finished other = run_to_end(scene.helios_run({"plugins", "--cgroup-parent", "/elsewhere"}));
+  EXPECT_EQ(other.exit_code, 125) << other.describe();
+}
+
 // As in a container: parts of /proc are hidden, so the kernel refuses a new one.
 TEST(Doctor, NamesAHiddenProcWithItsRemedy) {
   if (geteuid() != 0) GTEST_SKIP() << "needs root to hide a part of /proc in a mount namespace";
