@@ -361,7 +361,7 @@ std::vector<OptionRow> make_rows() {
       {"--plugin-hashes", kHost, "FILE", "a sha256sum list that every plugin must stand in",
        [](S& s, V v) { return store_text(v, "a file", s.plugin_hashes); }, Scope::everywhere},
       {"--cgroup-parent", kHost, "GROUP", "make the run's control groups beneath this one", set_cgroup_parent,
-       Scope::everywhere},
+       Scope::runs, false, "gc doctor"},
       {"--uid-range", kHost, "FIRST:COUNT", "host uids for runs started by root (default 1900000000:65536)",
        set_uid_range},
       {"--workspace-ids", kHost, "HOW",

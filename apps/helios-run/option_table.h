@@ -21,7 +21,7 @@ struct OptionRow {
   Status (*set)(Settings&, std::string_view value);  ///< of a switch: value is "true" or "false"
   Scope scope{Scope::runs};
   bool repeatable{false};   ///< each use adds; a variable holds one per line
-  std::string_view also{};  ///< a command that takes it whatever the scope says; with Scope::named nobody else does
+  std::string_view also{};  ///< commands that take it whatever the scope says; with Scope::named nobody else does
 };
 
 [[nodiscard]] const std::vector<OptionRow>& option_rows();

@@ -12,7 +12,13 @@ namespace {
 using Words = std::vector<std::string>;
 
 bool applies(const OptionRow& row, const Command& command) {
-  return row.scope <= command.options || (!row.also.empty() && row.also == command.name);
+  if (row.scope <= command.options) return true;
+  for (std::string_view rest = row.also; !rest.empty();) {
+    const std::size_t end = std::min(rest.find(' '), rest.size());
+    if (rest.substr(0, end) == command.name) return true;
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  return false;
 }
 
 Words flags_of(const Command& command) {

@@ -11,6 +11,7 @@
 #include "core/cgroup/cgroup_file.h"
 #include "core/cgroup/delegation.h"
 #include "core/cgroup/hierarchy.h"
+#include "core/cgroup/leaf.h"
 #include "core/cgroup/members.h"
 #include "core/cgroup/swap.h"
 #include "core/sys/file.h"
@@ -20,7 +21,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr std::chrono::seconds kRemovePatience{1};
-constexpr const char* kLeaf = "run";
 
 std::size_t index(Controller c) { return static_cast<std::size_t>(c); }
 

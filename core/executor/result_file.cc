@@ -12,6 +12,51 @@
 #include "core/sys/file.h"
 
 namespace helios {
+namespace {
+
+// Of the open file: it goes with the last descriptor of it, and no command has one (close on exec).
+bool lock(int fd) {
+  struct flock whole {};
+  whole.l_type = F_WRLCK;
+  whole.l_whence = SEEK_SET;
+  int r;
+  do {
+    r = ::fcntl(fd, F_OFD_SETLK, &whole);
+  } while (r != 0 && errno == EINTR);  // on NFS
+  return r == 0;
+}
+
+bool is_named(int dir, const std::string& name, int fd) {
+  struct stat named {
+  }, held{};
+  return ::fstatat(dir, name.c_str(), &named, AT_SYMLINK_NOFOLLOW) == 0 && ::fstat(fd, &held) == 0 &&
+         named.st_dev == held.st_dev && named.st_ino == held.st_ino;
+}
+
+bool is_regular(int dir, const std::string& name) {
+  struct stat st {};
+  return ::fstatat(dir, name.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode);
+}
+
+// A regular file that nobody has locked, locked. Its name is looked at last: a run that has ended meanwhile has renamed
+// it, and one that starts and finds it locked takes another name.
+sys::UniqueFd lock_unheld(int dir, const std::string& name) {
+  if (!is_regular(dir, name)) return {};  // opening a device may do something
+  auto file = sys::open_at(dir, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK);
+  if (!file || !lock(file->get()) || !is_regular(dir, name) || !is_named(dir, name, file->get())) return {};
+  return *std::move(file);
+}
+
+constexpr int kNames = 16;
+
+}  // namespace
+
+sys::UniqueFd claim_draft(int dir, const std::string& name) {
+  auto file = lock_unheld(dir, name);
+  struct stat st {};
+  if (!file || ::fstat(file.get(), &st) != 0 || st.st_uid != ::geteuid() || st.st_nlink != 1) return {};
+  return file;
+}
 
 Result<ResultFile> ResultFile::open(const std::string& path, const std::vector<std::string>& writable) {
   const std::size_t slash = path.rfind('/');
@@ -28,16 +73,39 @@ Result<ResultFile> ResultFile::open(const std::string& path, const std::vector<s
   if (::fstatat(r.dir_.get(), r.name_.c_str(), &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(st.st_mode)) {
     return fail(ErrorCode::invalid_argument, what + ": it exists and is not a regular file");
   }
-  std::string temporary = "." + r.name_ + "." + std::to_string(::getpid()) + ".tmp";
-  auto file = sys::open_at(r.dir_.get(), temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0666);
-  if (!file && file.error().sys_errno == EEXIST) {  // of a dead process with our number
-    (void)::unlinkat(r.dir_.get(), temporary.c_str(), 0);
-    file = sys::open_at(r.dir_.get(), temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0666);
+  for (int i = 0; i < kNames; ++i) {
+    const auto made = r.make_draft(i);
+    if (made) return r;
+    if (made.error().sys_errno != EEXIST) return fail_errno(ErrorCode::io, what, made.error().sys_errno);
   }
-  if (!file) return fail_errno(ErrorCode::io, what, file.error().sys_errno);
-  r.file_ = *std::move(file);
-  r.temporary_ = std::move(temporary);
-  return r;
+  return fail_errno(ErrorCode::io, what, EEXIST);
+}
+
+// A name that is taken is of a process with our number: dead, or alive in another pid namespace or on another host,
+// which the lock tells.
+Status ResultFile::make_draft(int number) {
+  std::string name =
+      "." + name_ + (number == 0 ? "" : "." + std::to_string(number)) + "." + std::to_string(::getpid()) + ".tmp";
+  const auto make = [&] { return sys::open_at(dir_.get(), name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0666); };
+  auto file = make();
+  if (!file && file.error().sys_errno == EEXIST) {
+    const bool planted = !is_regular(dir_.get(), name);
+    if (const auto dead = lock_unheld(dir_.get(), name); dead || planted) {
+      (void)::unlinkat(dir_.get(), name.c_str(), 0);
+      file = make();
+    }
+  }
+  if (!file) return fail(file.error());
+  // A file system without locks is no error: gc cannot lock there either, and keeps what it cannot lock. One that has
+  // them says EAGAIN or EACCES when somebody was faster, who took the empty file for a dead run's.
+  const bool taken = !lock(file->get()) && (errno == EAGAIN || errno == EACCES);
+  struct stat st {};
+  const bool removed = ::fstat(file->get(), &st) == 0 && st.st_nlink == 0;
+  if (taken && is_named(dir_.get(), name, file->get())) (void)::unlinkat(dir_.get(), name.c_str(), 0);
+  if (taken || removed) return fail_errno(ErrorCode::io, name, EEXIST);
+  file_ = *std::move(file);
+  temporary_ = std::move(name);
+  return {};
 }
 
 ResultFile::ResultFile(ResultFile&& o) noexcept
@@ -52,12 +120,7 @@ ResultFile::~ResultFile() {
 }
 
 // The folder may be one the command could write.
-bool ResultFile::name_is_still_ours() const {
-  struct stat named {
-  }, held{};
-  return ::fstatat(dir_.get(), temporary_.c_str(), &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-         ::fstat(file_.get(), &held) == 0 && named.st_dev == held.st_dev && named.st_ino == held.st_ino;
-}
+bool ResultFile::name_is_still_ours() const { return is_named(dir_.get(), temporary_, file_.get()); }
 
 Status ResultFile::commit(std::string_view text) {
   const std::string what = "write result file '" + shown_ + "'";

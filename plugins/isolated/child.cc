@@ -4,6 +4,7 @@
 #include <linux/fcntl.h>
 #include <linux/prctl.h>
 
+#include "core/freestanding/oom_score.h"
 #include "core/freestanding/syscalls.h"
 
 namespace helios::isolated {
@@ -30,29 +31,12 @@ long raise_ambient() {
   return r;
 }
 
-/// A service may be spared when memory runs out (a negative oom_score_adj). A run at its limit must not be, or nothing
-/// ends it. Here, while /proc/self still belongs to us: helios-init is not dumpable.
-long spare_no_more() {
-  constexpr const char* kSetting = "/proc/self/oom_score_adj";
-  char sign = 0;
-  long fd = call(__NR_openat, AT_FDCWD, kSetting, 0 /* O_RDONLY */, 0);
-  if (fd < 0) return fd;
-  long r = call(__NR_read, fd, &sign, 1);
-  call(__NR_close, fd);
-  if (r < 0 || sign != '-') return r;
-  fd = call(__NR_openat, AT_FDCWD, kSetting, 1 /* O_WRONLY */, 0);
-  if (fd < 0) return fd;
-  r = call(__NR_write, fd, "0", 1);
-  call(__NR_close, fd);
-  return r;
-}
-
 }  // namespace
 
 void child_main(void* plan) {
   auto& p = *static_cast<ChildPlan*>(plan);
   long r = raise_ambient();
-  if (r >= 0) r = spare_no_more();
+  if (r >= 0) r = raw::spare_no_more();  // here: helios-init is not dumpable
   for (unsigned i = 0; r >= 0 && i < p.count; ++i) r = call(__NR_dup3, p.from[i], i, 0);
   char name[] = "helios-init";
   char* const argv[] = {name, nullptr};

@@ -98,6 +98,8 @@ Error init_is_gone() {
   return e;
 }
 
+constexpr const char* kKept = "; the workspace is given back by the next run or helios-run gc";
+
 constexpr const char* kUserNamespaceRemedy =
     "user namespaces must be allowed: sysctl kernel.unprivileged_userns_clone=1, user.max_user_namespaces above 0, and "
     "on Ubuntu an AppArmor profile with 'userns,'; helios-run doctor tells which";
@@ -374,6 +376,12 @@ Sandbox::~Sandbox() { end(); }
 
 void Sandbox::end() {
   kill();
+  // A process that does not end may go on making files with the run's id. The record stays: the next run or gc gives
+  // back, and until then the id is not leased.
+  if (init_.pidfd && !gone_) {
+    if (handed_over_) problem_ += kKept;
+    return;
+  }
   give_workspace_back();
 }
 

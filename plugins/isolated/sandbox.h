@@ -76,8 +76,8 @@ class Sandbox final : public supervise::Target {
   }
   [[nodiscard]] const std::vector<Survivor>& survivors() const { return survivors_; }
   [[nodiscard]] std::uint64_t survivor_count() const { return survivor_count_; }
-  /// Ends everything, and gives the workspace back to its owner. Also done by the destructor, which cannot tell
-  /// problem().
+  /// Ends everything, and gives the workspace back to its owner; while a process does not end, that is left to the next
+  /// run. Also done by the destructor, which cannot tell problem().
   void end();
   /// What could not be brought to an end in time, or given back, if anything.
   [[nodiscard]] const std::string& problem() const { return problem_; }

@@ -2,6 +2,7 @@
 
 #include <linux/fcntl.h>
 
+#include "core/freestanding/oom_score.h"
 #include "core/freestanding/syscalls.h"
 
 namespace helios::shell {
@@ -65,6 +66,7 @@ void child_main(void* plan) {
   // First, so that nothing of the command goes uncounted. On v2 clone3 has done it.
   for (unsigned i = 0; i < p.task_fd_count; ++i)
     must(p, Stage::join_groups, call(__NR_write, p.task_fds[i], "0", 1), i);
+  must(p, Stage::oom_score, raw::spare_no_more());
   must(p, Stage::process_group, call(__NR_setpgid, 0, 0));
   for (int i = 0; i < 3; ++i) must(p, Stage::stdio, call(__NR_dup3, p.stdio[i], i, 0), static_cast<unsigned>(i));
   // What a host program left open does not get through. Linux before 5.11 cannot.

@@ -5,7 +5,17 @@
 
 namespace helios::shell {
 
-enum class Stage : int { none, join_groups, process_group, stdio, working_directory, rlimits, signals, exec };
+enum class Stage : int {
+  none,
+  join_groups,
+  oom_score,
+  process_group,
+  stdio,
+  working_directory,
+  rlimits,
+  signals,
+  exec
+};
 
 struct RlimitCall {
   int resource;

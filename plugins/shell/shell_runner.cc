@@ -67,7 +67,10 @@ class ShellTarget final : public supervise::Target {
   [[nodiscard]] std::optional<Ended> on_event() override {
     auto r = sys::reap(child_);
     reaped_ = true;
-    if (!r) return Ended{0, supervise::now_ns()};
+    if (!r) {  // somebody else has reaped it: how it ended is lost, and that is no success
+      problem_ = "how the command ended is not known: " + r.error().message;
+      return Ended{SIGKILL, supervise::now_ns()};
+    }
     usage_ = *r;
     return Ended{r->status, supervise::now_ns()};
   }
@@ -107,6 +110,8 @@ class ShellTarget final : public supervise::Target {
   [[nodiscard]] const sys::Reaped& usage() const { return usage_; }
   [[nodiscard]] const std::vector<Survivor>& survivors() const { return survivors_; }
   [[nodiscard]] std::uint64_t survivor_count() const { return survivor_count_; }
+  /// What is not known of its end, if anything.
+  [[nodiscard]] const std::string& problem() const { return problem_; }
 
  private:
   void name_survivors() {
@@ -122,6 +127,7 @@ class ShellTarget final : public supervise::Target {
   sys::Reaped usage_;
   std::vector<Survivor> survivors_;
   std::uint64_t survivor_count_{0};
+  std::string problem_;
 };
 
 /// Everything the child points into, alive until it has exec'ed.
@@ -179,6 +185,8 @@ const char* stage_text(Stage s) {
       return "nothing";
     case Stage::join_groups:
       return "enter the run's control group";
+    case Stage::oom_score:
+      return "be spared no more when memory runs out (/proc/self/oom_score_adj)";
     case Stage::process_group:
       return "make a process group";
     case Stage::stdio:
@@ -248,6 +256,7 @@ Result<Execution> run_it(const Plan& plan, const Detail& d, Host& host) {
     x.usage.set(Figure::system_ms, static_cast<double>(target.usage().system_us) / 1e3, kSource);
     x.notes.emplace_back("no control group: only the command's process group could be ended, and only it is accounted");
   }
+  if (!target.problem().empty()) x.notes.push_back(target.problem());
   x.survivors = target.survivors();
   x.survivor_count = target.survivor_count();
   supervise::conclude(x, group ? &*group : nullptr, d.limits.placement, seen.end_ns);

@@ -1,6 +1,12 @@
 // How a command ends, and what is told about it.
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <signal.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 
+#include <cerrno>
+#include <cstddef>
 #include <thread>
 #include <vector>
 
@@ -20,6 +26,30 @@ TEST_P(Contract, KeepsTheFourFieldsOfHelios) {
   EXPECT_EQ(f.text("stdout"), "out");
   EXPECT_EQ(f.text("stderr"), "err");
   EXPECT_TRUE(f.result["durationMs"].is_number_integer()) << f.describe();
+}
+
+/// For this thread and whatever it starts: as where somebody else has reaped the child.
+void let_waitid_fail() {
+  sock_filter code[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_waitid, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ECHILD),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  const sock_fprog filter{std::size(code), code};
+  ASSERT_EQ(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+  ASSERT_EQ(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter), 0);
+}
+
+TEST_P(Contract, AnEndThatIsNotKnownIsNoSuccess) {
+  Finished f;
+  std::thread([&] {
+    let_waitid_fail();
+    f = run_probe({}, {"exit", "0"});
+  }).join();
+  if (isolated()) return expect_ended(f, "exited", 0);  // process 1 has told it
+  expect_ended(f, "signaled", 137);
+  EXPECT_NE(f.out.find("how the command ended is not known"), std::string::npos) << f.describe();
 }
 
 TEST_P(Contract, TellsSignals) {

@@ -35,6 +35,10 @@ TEST_P(Contract, SigkillOfHeliosRunLeavesNoProcess) {
     EXPECT_EQ(names(wait_until_childless(patiently(milliseconds(2000)))), "") << action;
     std::filesystem::remove(scene().in_workspace("ready"));
   }
+  // The guardian of shell removes the groups as well.
+  if (!isolated()) {
+    EXPECT_EQ(scene().left_behind(), std::vector<std::string>{});
+  }
   // What the kernel cannot clear carries a token; the next run clears it, at the latest.
   expect_ended(run_probe({}, {"exit", "0"}), "exited", 0);
 }

@@ -39,6 +39,18 @@ TEST(Doctor, SaysThatIsolatedCanRunWhereItRuns) {
   }
 }
 
+TEST(Doctor, TakesNoParentThatItWouldNotLookAt) {
+  const Scene scene(able());
+  const Finished f = run_to_end(scene.helios_run({"doctor", "--cgroup-parent", "/elsewhere"}));
+  EXPECT_EQ(f.exit_code, 125) << f.describe();
+  EXPECT_THAT(f.err, HasSubstr("--cgroup-parent"));
+  Invocation by_variable = scene.helios_run({"doctor"});
+  by_variable.env.emplace_back("HELIOS_CGROUP_PARENT", "/elsewhere");
+  EXPECT_TRUE(run_to_end(by_variable).has_result()) << "the variable is there for runs";
+  const Finished other = run_to_end(scene.helios_run({"plugins", "--cgroup-parent", "/elsewhere"}));
+  EXPECT_EQ(other.exit_code, 125) << other.describe();
+}
+
 // As in a container: parts of /proc are hidden, so the kernel refuses a new one.
 TEST(Doctor, NamesAHiddenProcWithItsRemedy) {
   if (geteuid() != 0) GTEST_SKIP() << "needs root to hide a part of /proc in a mount namespace";
@@ -137,6 +149,36 @@ TEST_F(Garbage, GoesAndNothingElse) {
   const Finished again = gc();
   EXPECT_EQ(again.exit_code, 0);
   EXPECT_THAT(kinds(again), testing::IsEmpty()) << again.describe();
+}
+
+// As in a container that shares the folder: its process numbers mean nothing here.
+TEST_F(Garbage, LeavesTheDraftOfARunInAnotherPidNamespace) {
+  if (geteuid() != 0) GTEST_SKIP() << "needs root to choose a process number in a pid namespace";
+  const Invocation run = scene_.command("shell", {"--result", results_ / "r.json"},
+                                        {"/bin/sh", "-c", "touch ready; while ! test -e go; do sleep 0.05; done"});
+  Invocation inside = run;
+  inside.argv = {"/usr/bin/unshare",
+                 "--pid",
+                 "--fork",
+                 "--mount-proc",
+                 "--kill-child",
+                 "/bin/sh",
+                 "-c",
+                 "echo 29999 > /proc/sys/kernel/ns_last_pid; \"$@\"; exit $?",
+                 "sh"};
+  inside.argv.insert(inside.argv.end(), run.argv.begin(), run.argv.end());
+  const fs::path draft = results_ / ".r.json.30000.tmp";
+  if (kill(30000, 0) == 0) GTEST_SKIP() << "a process here has that number";
+  Running running(inside);
+  ASSERT_TRUE(scene_.appears("ready")) << running.wait().describe();
+  ASSERT_TRUE(fs::exists(draft)) << "the control: the name tells of a process that is not here";
+  const Finished f = gc();
+  EXPECT_THAT(kinds(f), testing::Not(testing::Contains(testing::Key("result-draft")))) << f.describe();
+  EXPECT_TRUE(fs::exists(draft));
+  scene_.write(scene_.in_workspace("go"), "");
+  const Finished ended = running.wait();
+  EXPECT_EQ(ended.exit_code, 0) << ended.describe();
+  EXPECT_TRUE(fs::exists(results_ / "r.json"));
 }
 
 TEST_F(Garbage, SaysWhichFolderItCouldNotLookInto) {

@@ -44,8 +44,10 @@ TEST_P(InheritedLimits, SpareNoRunWhenMemoryRunsOut) {
     const Scene scene(GetParam());
     const Invocation outside = scene.unconfined({"/bin/cat", file});
     EXPECT_EQ(run_to_end(outside).out, "-500\n") << "the control";
-    const Finished f = run_to_end(scene.command("isolated", {}, {"/bin/cat", file}));
-    EXPECT_EQ(f.text("stdout"), "0\n") << f.describe();
+    for (const char* runner : {"isolated", "shell"}) {
+      const Finished f = run_to_end(scene.command(runner, {}, {"/bin/cat", file}));
+      EXPECT_EQ(f.text("stdout"), "0\n") << f.describe();
+    }
   }
   std::ofstream(file) << before << std::flush;
 }

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -196,6 +197,45 @@ TEST_P(HandedOver, OrTheNextRun) {
   }));
   const Finished next = run_to_end(command({"/bin/true"}));  // the first one
   EXPECT_EQ(next.exit_code, 0) << next.describe();
+  EXPECT_EQ(strangers(), std::vector<std::string>{});
+}
+
+/// A process in the pid namespace of `pid`, there until it is reaped here, alive or not. As long as it is, the
+/// namespace's process 1 cannot end.
+pid_t intrude(pid_t pid) {
+  const auto ns = sys::open_file("/proc/" + std::to_string(pid) + "/ns/pid", O_RDONLY);
+  const auto mine = sys::open_file("/proc/self/ns/pid", O_RDONLY);
+  if (!ns || !mine || setns(ns->get(), CLONE_NEWPID) != 0) return -1;
+  const pid_t intruder = fork();
+  if (intruder == 0) {
+    for (;;) pause();
+  }
+  return setns(mine->get(), CLONE_NEWPID) == 0 ? intruder : -1;
+}
+
+TEST_P(HandedOver, IsNotGivenBackWhileAProcessDoesNotEnd) {
+  Invocation what = command({"/bin/sh", "-c", "touch b ready; exec sleep 60"});
+  what.deadline = milliseconds(120'000);  // helios-run waits for the end of process 1, 10 s at a time
+  Running running(what);
+  ASSERT_TRUE(scene_->appears("ready"));
+  pid_t inside = 0;
+  ASSERT_TRUE(wait_until([&] {
+    for (const ProcessSeen& p : descendants(running.pid())) {
+      if (p.name == "sleep") inside = p.pid;
+    }
+    return inside != 0;
+  }));
+  const pid_t intruder = intrude(inside);
+  ASSERT_GT(intruder, 0);
+  running.signal(SIGTERM);
+  const Finished f = running.wait();
+  EXPECT_EQ(f.reason(), "cancelled") << f.describe();
+  EXPECT_NE(f.out.find("could not be ended"), std::string::npos) << f.describe();
+  EXPECT_NE(strangers(), std::vector<std::string>{}) << "given back while a process lived";
+  EXPECT_EQ(waitpid(intruder, nullptr, 0), intruder);
+  EXPECT_TRUE(wait_until([&] { return descendants(getpid()).empty(); }));
+  const Finished gone = run_to_end(scene_->helios_run({"gc", "--output", "text"}));
+  EXPECT_NE(gone.out.find("workspace " + scene_->workspace().string()), std::string::npos) << gone.describe();
   EXPECT_EQ(strangers(), std::vector<std::string>{});
 }
 

@@ -86,10 +86,7 @@ void Scene::bring_probe(const std::string& name) const {
 
 Invocation Scene::helios_run(std::vector<std::string> flags) const {
   Invocation what = unconfined({reachable_helios_run(who_, outside_)});
-  if (!groups_.parent().empty()) {
-    what.argv.emplace_back("--cgroup-parent");
-    what.argv.push_back(groups_.parent());
-  }
+  if (!groups_.parent().empty()) what.env.emplace_back("HELIOS_CGROUP_PARENT", groups_.parent());
   what.argv.insert(what.argv.end(), flags.begin(), flags.end());
   what.cwd = "/";
   return what;

@@ -35,8 +35,8 @@ class Scene {
   /// Copies a probe into the workspace; it is then "./NAME" for the chunk.
   void bring_probe(const std::string& name) const;
 
-  /// `helios-run FLAGS…` as this identity, in a small environment. --cgroup-parent is added where groups were
-  /// handed over.
+  /// `helios-run FLAGS…` as this identity, in a small environment. HELIOS_CGROUP_PARENT is in it where groups
+  /// were handed over.
   [[nodiscard]] Invocation helios_run(std::vector<std::string> flags) const;
   /// `helios-run --sandbox RUNNER --workspace W FLAGS… -- COMMAND…`
   [[nodiscard]] Invocation command(const std::string& runner, std::vector<std::string> flags,

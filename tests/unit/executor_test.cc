@@ -2,6 +2,7 @@
 
 #include "core/executor/executor.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -238,6 +239,38 @@ TEST_F(ExecutorTest, ResultFileAppearsWholeOrNotAtAll) {
   EXPECT_NE(::access(path.c_str(), F_OK), 0) << "not before commit";
   ASSERT_TRUE(file->commit("{}"));
   EXPECT_EQ(*sys::read_file(path, 10), "{}");
+}
+
+// A process with our number in another pid namespace, or on another host, writes a result of the same name.
+TEST_F(ExecutorTest, ResultFileTouchesNoDraftThatIsHeld) {
+  const std::string path = ws_ + "/r.json";
+  auto theirs = ResultFile::open(path, {});
+  ASSERT_TRUE(theirs);
+  auto ours = ResultFile::open(path, {});
+  ASSERT_TRUE(ours) << ours.error().message;
+  EXPECT_TRUE(theirs->commit("theirs"));
+  EXPECT_TRUE(ours->commit("ours"));
+  EXPECT_EQ(*sys::read_file(path, 10), "ours");
+  EXPECT_EQ(std::system(("test \"$(ls -A '" + ws_ + "')\" = r.json").c_str()), 0) << "nothing else is left";
+}
+
+TEST_F(ExecutorTest, DraftsAreClaimedOnlyWhenNobodyHoldsThem) {
+  const std::string name = ".r.json." + std::to_string(::getpid()) + ".tmp";
+  auto dir = sys::open_file(ws_, O_RDONLY | O_DIRECTORY);
+  ASSERT_TRUE(dir);
+  {
+    auto held = ResultFile::open(ws_ + "/r.json", {});
+    ASSERT_TRUE(held);
+    EXPECT_FALSE(claim_draft(dir->get(), name));
+  }
+  { auto dead = sys::open_at(dir->get(), name, O_WRONLY | O_CREAT, 0600); }
+  EXPECT_TRUE(claim_draft(dir->get(), name));
+  auto next = ResultFile::open(ws_ + "/r.json", {});
+  ASSERT_TRUE(next);
+  EXPECT_FALSE(claim_draft(dir->get(), name)) << "it took the dead one's name";
+  ASSERT_EQ(::symlinkat("r.json", dir->get(), ".l.1.tmp"), 0);
+  ASSERT_EQ(::mkfifoat(dir->get(), ".f.1.tmp", 0600), 0);
+  for (const char* other : {".l.1.tmp", ".f.1.tmp", ".missing.1.tmp"}) EXPECT_FALSE(claim_draft(dir->get(), other));
 }
 
 TEST_F(ExecutorTest, ResultFileReplacesNoDeviceAndNoLink) {

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "apps/helios-run/commands/command.h"
 #include "apps/helios-run/self_test.h"
@@ -20,7 +21,17 @@ std::string findings_json(const std::string& runner, const std::vector<Finding>&
          spec::findings_to_json(findings, -1) + "}\n";
 }
 
+// A probe is asked without options, so that it tells of the place a run takes by itself. The variable is meant for
+// runs; a flag that changed nothing would be a false answer.
+Status check_parent(const Settings& s) {
+  const char* variable = std::getenv("HELIOS_CGROUP_PARENT");
+  if (s.run.cgroup_parent.empty() || (variable != nullptr && s.run.cgroup_parent == variable)) return {};
+  return fail(ErrorCode::invalid_argument, "--cgroup-parent: doctor only looks at the place that runs take without it",
+              "a run tells whether it can be used, and doctor --self-test takes it");
+}
+
 Result<int> probe(Executor& executor, const Settings& s) {
+  if (auto ok = check_parent(s); !ok) return fail(ok.error());
   auto findings = executor.probe();
   if (!findings) return fail(findings.error());
   const bool runs = std::none_of(findings->begin(), findings->end(),

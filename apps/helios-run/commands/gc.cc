@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -18,6 +17,7 @@
 #include "apps/helios-run/text.h"
 #include "apps/helios-run/wiring.h"
 #include "core/cgroup/cgroup.h"
+#include "core/executor/result_file.h"
 #include "core/spec/worker_result_json.h"
 #include "core/sys/file.h"
 #include "plugins/isolated/handed_over.h"
@@ -35,7 +35,8 @@ struct Remnant {
   bool removed{false};
 };
 
-/// The pid in ".NAME.PID.tmp", the name under which a result file is written until it is whole (core/executor).
+/// The pid in ".NAME.PID.tmp", the name under which a result file is written until it is whole (core/executor). It
+/// keeps what is being made here this moment; whether a run elsewhere is alive only the lock tells.
 std::optional<pid_t> draft_owner(std::string_view name) {
   constexpr std::string_view kSuffix = ".tmp";
   if (!name.starts_with('.') || !name.ends_with(kSuffix)) return std::nullopt;
@@ -52,16 +53,11 @@ std::optional<pid_t> draft_owner(std::string_view name) {
 bool is_gone(pid_t pid) { return ::kill(pid, 0) != 0 && errno == ESRCH; }
 
 /// A draft is empty or holds a result; anything else by such a name is somebody else's.
-bool looks_like_a_draft(int dir, const char* name) {
-  struct stat st {};
-  if (::fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode)) return false;
-  if (st.st_uid != ::geteuid() || st.st_nlink != 1) return false;
-  if (st.st_size == 0) return true;
-  auto file = sys::open_at(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+bool looks_like_a_draft(int file) {
   constexpr std::string_view kStart = R"({"exitCode":)";
   char start[kStart.size()];
-  return file && ::pread(file->get(), start, sizeof start, 0) == static_cast<ssize_t>(sizeof start) &&
-         std::string_view(start, sizeof start) == kStart;
+  const ssize_t n = ::pread(file, start, sizeof start, 0);
+  return n == 0 || (n == static_cast<ssize_t>(sizeof start) && std::string_view(start, sizeof start) == kStart);
 }
 
 Status find_drafts(const std::string& folder, bool remove, std::vector<Remnant>& found) {
@@ -71,10 +67,12 @@ Status find_drafts(const std::string& folder, bool remove, std::vector<Remnant>&
   if (!dir) return fail_errno(ErrorCode::io, "read the folder " + folder, errno);
   while (const dirent* entry = ::readdir(dir.get())) {
     const auto pid = draft_owner(entry->d_name);
-    if (!pid || !is_gone(*pid) || !looks_like_a_draft(::dirfd(dir.get()), entry->d_name)) continue;
+    if (!pid || !is_gone(*pid)) continue;
+    const auto claimed = claim_draft(::dirfd(dir.get()), entry->d_name);
+    if (!claimed || !looks_like_a_draft(claimed.get())) continue;
     Remnant r{"result-draft", folder + "/" + entry->d_name, "pid", static_cast<std::uint64_t>(*pid), "owner is gone"};
     if (remove) {
-      r.removed = ::unlinkat(::dirfd(dir.get()), entry->d_name, 0) == 0;
+      r.removed = ::unlinkat(::dirfd(dir.get()), entry->d_name, 0) == 0 || errno == ENOENT;
       if (!r.removed) r.why += std::string(", but ") + std::strerror(errno);
     }
     found.push_back(std::move(r));

@@ -4,6 +4,7 @@
 /// runner holds. At its end of file it kills everything in the groups named by its arguments and removes them; a
 /// runner that ends in order kills the guardian first. Usage: helios-guardian GROUP_DIRECTORY...; the pipe is fd 3.
 
+#include "core/cgroup/leaf.h"
 #include "core/freestanding/memory.h"
 #include "core/freestanding/syscalls.h"
 
@@ -58,20 +59,29 @@ int kill_members(const char* dir) {
 }
 
 void nap(long ms) {
-  struct { long s, ns; } t{ms / 1000, (ms % 1000) * 1000000};
+  struct {
+    long s, ns;
+  } t{ms / 1000, (ms % 1000) * 1000000};
   call(__NR_nanosleep, &t, 0);
 }
 
 void end_group(const char* dir) {
   const long kill = open_in(dir, "cgroup.kill", kWriteOnly);  // v2: the whole subtree, forks in progress too
   if (kill >= 0) call(__NR_write, kill, "1", 1);
-  for (int i = 0; i < 2000 && kill_members(dir) > 0; ++i) nap(i < 100 ? 1 : 10);
+  // Without it: on v1 the processes are in the group itself, on v2 in its leaf, and the group lists none of them.
+  char leaf[kPathBytes];
+  const bool has_leaf = join(leaf, dir, cgroup::kLeaf);
+  for (int i = 0; i < 2000; ++i) {
+    if (kill_members(dir) + (has_leaf ? kill_members(leaf) : 0) == 0) return;
+    nap(i < 100 ? 1 : 10);
+  }
 }
 
 void remove_group(const char* dir) {
   char leaf[kPathBytes];
+  const bool has_leaf = join(leaf, dir, cgroup::kLeaf);
   for (int i = 0; i < 200; ++i) {
-    if (join(leaf, dir, "leaf")) call(__NR_rmdir, leaf);
+    if (has_leaf) call(__NR_rmdir, leaf);
     const long r = call(__NR_rmdir, dir);
     if (r == 0 || r == -2 /* ENOENT */) return;
     nap(10);
