@@ -20,6 +20,7 @@
 #include "core/spec/located_json.h"
 #include "core/spec/quantity.h"
 #include "core/spec/worker_result_json.h"
+#include "core/sys/path.h"
 #include "core/sys/signal_name.h"
 #include "core/sys/trusted_file.h"
 #include "plugins/isolated/seccomp_hardening.h"
@@ -397,16 +398,12 @@ std::string path_in(std::string_view line) {
   return path;
 }
 
-bool is_below(std::string_view path, std::string_view folder) {
-  return path == folder || (path.starts_with(folder) && path.substr(folder.size()).starts_with('/'));
-}
-
 bool in_view(const std::string& path, const Policy& policy) {
   for (const std::string_view own : {"/tmp", "/proc", "/dev", "/bin", "/sbin", "/lib", "/lib64"}) {
-    if (is_below(path, own)) return true;
+    if (sys::lies_within(path, own)) return true;
   }
   return std::any_of(policy.profile.mounts.begin(), policy.profile.mounts.end(),
-                     [&](const Mount& m) { return is_below(path, m.target); });
+                     [&](const Mount& m) { return sys::lies_within(path, m.target); });
 }
 
 std::string folder_of(const std::string& path) {
@@ -441,7 +438,7 @@ Explanation explain_missing(const std::string& path, const Policy& policy) {
   if (on_host) e.allow = mount_line("ro-bind", path);
   if (!on_host) e.why = "beneath the workspace: the command has not made it; elsewhere: no mount would help";
   for (const char* secret : {"/etc/shadow", "/root", "/home", "/var/run", "/run"}) {
-    if (on_host && is_below(path, secret)) e.unless = "such places hold secrets: show no more than it needs";
+    if (on_host && sys::lies_within(path, secret)) e.unless = "such places hold secrets: show no more than it needs";
   }
   return e;
 }
@@ -452,7 +449,7 @@ Explanation explain_read_only(const std::string& path) {
   e.why = "only the workspace, /tmp and /dev/shm are writable";
   e.allow = "write into the workspace; or " + mount_line("bind", folder_of(path));
   for (const char* system : {"/usr", "/etc", "/bin", "/lib", "/sbin"}) {
-    if (is_below(path, system)) {
+    if (sys::lies_within(path, system)) {
       e.allow = "write into the workspace";
       e.unless = "the host's programs and settings are never shown writable";
     }
@@ -464,7 +461,7 @@ Explanation explain_forbidden(const std::string& path, const WorkerResult& resul
   Explanation e;
   e.what = path + " may not be used that way";
   struct stat st {};
-  const bool own = is_below(path, "/tmp") || is_below(path, "/dev") || is_below(path, "/proc");
+  const bool own = sys::lies_within(path, "/tmp") || sys::lies_within(path, "/dev") || sys::lies_within(path, "/proc");
   if (!own && ::stat(path.c_str(), &st) == 0) {
     e.detail = "on the host: mode " + octal(st.st_mode) + ", owner " + std::to_string(st.st_uid);
   }
@@ -473,7 +470,7 @@ Explanation explain_forbidden(const std::string& path, const WorkerResult& resul
   if (std::find(layers.begin(), layers.end(), "landlock") != layers.end()) {
     e.why += "; Landlock lets it write beneath the workspace, /tmp and /dev/shm only";
   }
-  if (is_below(path, "/dev/shm") || is_below(path, "/proc")) e.why += "; nothing can be executed there";
+  if (sys::lies_within(path, "/dev/shm") || sys::lies_within(path, "/proc")) e.why += "; nothing can be executed there";
   e.allow = "give the file a mode that lets others read it, or put a copy into the workspace";
   return e;
 }

@@ -3,14 +3,10 @@
 #include "apps/helios-run/wiring.h"
 #include "core/fetch/fetch.h"
 #include "core/spec/job_spec_reader.h"
+#include "core/sys/path.h"
 
 namespace helios::app {
 namespace {
-
-std::string folder_of(const std::string& path) {
-  const std::size_t slash = path.rfind('/');
-  return slash == std::string::npos ? "." : slash == 0 ? "/" : path.substr(0, slash);
-}
 
 Result<JobSpec> fetch_spec(const Settings& s, const spec::ChunkFilter& filter) {
   fetch::FetchOptions options;
@@ -48,7 +44,7 @@ Result<LoadedJob> load_job(const Invocation& in) {
   auto spec = read_spec(s);
   if (!spec) return fail(spec.error());
   job.spec = *std::move(spec);
-  if (s.spec != "-" && !fetch::url_scheme(s.spec)) job.spec_dir = folder_of(s.spec);
+  if (s.spec != "-" && !fetch::url_scheme(s.spec)) job.spec_dir = sys::folder_of(s.spec);
   return job;
 }
 

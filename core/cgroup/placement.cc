@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <map>
+#include <mutex>
 
 #include "core/cgroup/cgroup.h"
 #include "core/cgroup/cgroup_file.h"
@@ -149,6 +151,18 @@ class PlacementSearch {
     return place;
   }
 
+  /// All groups of a user's manager are the user's to write: only the manager knows which of them it will leave alone.
+  bool is_the_managers(const std::string& own) const {
+    if (root() || !options().allow_systemd_scope) return false;
+    if (own.find("/user@" + std::to_string(options().uid) + ".service/") == std::string::npos) return false;
+    static std::mutex mutex;
+    static std::map<std::string, bool> known;  // once per process: it takes a millisecond
+    const std::lock_guard lock(mutex);
+    const auto [it, is_new] = known.emplace(own, false);
+    if (is_new) it->second = unit_is_delegated(options().uid, own) == false;
+    return it->second;
+  }
+
   PlaceV2 find_v2(const std::string& top, const std::string& own) const {
     const uid_t uid = options().uid;
     if (!options().cgroup_parent.empty()) return made_parent(top, own, top + options().cgroup_parent);
@@ -157,7 +171,7 @@ class PlacementSearch {
     if (own != top && last_part(own) == kSupervisor && is_delegated(above, uid, top)) {
       return {Entry::supervisor, above, controllers_of(above), ""};
     }
-    if (is_delegated(own, uid, top)) return {Entry::supervisor, own, controllers_of(own), ""};
+    if (is_delegated(own, uid, top) && !is_the_managers(own)) return {Entry::supervisor, own, controllers_of(own), ""};
     if (root() && (any_v1() || own == top)) return made_parent(top, own, top + std::string(kDefaultParent));
     if (root() && !systemd_runs()) return made_parent(top, own, above + std::string(kDefaultParent));
     auto place = in_scope(top);

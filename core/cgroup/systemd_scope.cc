@@ -96,6 +96,29 @@ std::string scope_body(const std::string& name, std::uint32_t pid) {
   return out;
 }
 
+std::string property_body(std::string_view interface, std::string_view property) {
+  std::string out;
+  put_string(out, interface);
+  put_string(out, property);
+  return out;
+}
+
+std::optional<bool> boolean_of(std::string_view body) {
+  constexpr std::string_view kIsBoolean{"\1b\0\0", 4};  // the variant's signature, and up to the next multiple of 4
+  if (body.size() < 8 || !body.starts_with(kIsBoolean)) return std::nullopt;
+  return body[4] != 0;
+}
+
+std::string unit_interface(std::string_view group) {
+  while (!group.empty()) {
+    if (group.ends_with(".scope")) return "org.freedesktop.systemd1.Scope";
+    if (group.ends_with(".service")) return "org.freedesktop.systemd1.Service";
+    const std::size_t slash = group.rfind('/');
+    group = group.substr(0, slash == std::string_view::npos ? 0 : slash);  // a unit may have groups of its own
+  }
+  return {};
+}
+
 }  // namespace dbus
 
 namespace {
@@ -109,6 +132,7 @@ struct Message {
   std::uint32_t reply_to{0};
   std::string error_name;
   std::string first_string;  // of the body, if it starts with one
+  std::string body;
 };
 
 std::uint32_t get_u32(std::string_view bytes, std::size_t at) {
@@ -208,7 +232,8 @@ class Connection {
     Message message;
     message.type = (*head)[1];
     read_fields(std::string_view(*rest).substr(0, fields), message);
-    const std::string_view content = std::string_view(*rest).substr(padded);
+    message.body = rest->substr(padded);
+    const std::string_view content = message.body;
     const std::size_t length = get_u32(content, 0);
     if (content.size() >= 5 && length <= content.size() - 5) message.first_string = content.substr(4, length);
     return message;
@@ -256,14 +281,33 @@ Status await_move(const std::string& name) {
   return fail(ErrorCode::unsupported, "systemd accepted " + name + " but did not move us there");
 }
 
-Status start_scope(const std::string& socket, const std::string& name) {
+Result<Connection> connect_to(const std::string& socket) {
   auto connection = Connection::open(socket);
+  if (!connection || is_private(socket)) return connection;
+  // A bus wants a greeting; the manager's own socket has no bus behind it.
+  auto hello =
+      connection->call({"org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "Hello", "", ""});
+  if (!hello) return fail(hello.error().while_doing(socket));
+  return connection;
+}
+
+Result<std::optional<bool>> ask_whether_delegated(const std::string& socket, const std::string& interface) {
+  auto connection = connect_to(socket);
   if (!connection) return fail(connection.error());
-  if (!is_private(socket)) {  // a bus wants a greeting; the manager's own socket has no bus behind it
-    auto hello =
-        connection->call({"org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "Hello", "", ""});
-    if (!hello) return fail(hello.error().while_doing(socket));
-  }
+  const auto pid = static_cast<std::uint32_t>(::getpid());
+  const std::string self(reinterpret_cast<const char*>(&pid), sizeof pid);
+  auto unit = connection->call({"org.freedesktop.systemd1", "/org/freedesktop/systemd1",
+                                "org.freedesktop.systemd1.Manager", "GetUnitByPID", "u", self});
+  if (!unit) return fail(unit.error());
+  auto answer = connection->call({"org.freedesktop.systemd1", unit->first_string, "org.freedesktop.DBus.Properties",
+                                  "Get", "ss", dbus::property_body(interface, "Delegate")});
+  if (!answer) return fail(answer.error());
+  return dbus::boolean_of(answer->body);
+}
+
+Status start_scope(const std::string& socket, const std::string& name) {
+  auto connection = connect_to(socket);
+  if (!connection) return fail(connection.error());
   const std::string body = dbus::scope_body(name, static_cast<std::uint32_t>(::getpid()));
   auto reply = connection->call({"org.freedesktop.systemd1", "/org/freedesktop/systemd1",
                                  "org.freedesktop.systemd1.Manager", "StartTransientUnit", "ssa(sv)a(sa(sv))", body});
@@ -284,6 +328,15 @@ std::vector<std::string> systemd_sockets(uid_t uid) {
   }
   std::erase_if(sockets, [](const std::string& path) { return ::access(path.c_str(), W_OK) != 0; });
   return sockets;
+}
+
+std::optional<bool> unit_is_delegated(uid_t uid, std::string_view group) {
+  const std::string interface = dbus::unit_interface(group);
+  if (interface.empty()) return std::nullopt;
+  for (const auto& socket : systemd_sockets(uid)) {
+    if (auto answer = ask_whether_delegated(socket, interface)) return *answer;
+  }
+  return std::nullopt;
 }
 
 Status move_into_scope(uid_t uid, const std::string& name) {

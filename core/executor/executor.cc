@@ -15,6 +15,7 @@
 #include "core/executor/output_contract.h"
 #include "core/spec/command_line.h"
 #include "core/sys/file.h"
+#include "core/sys/path.h"
 
 namespace helios {
 namespace {
@@ -141,9 +142,8 @@ Status require_no_isolation(const RunOptions& options, const std::string& runner
 
 Result<sys::UniqueFd> open_timeline(const RunOptions& options, const ExecutionRequest& request) {
   if (options.timeline.empty()) return sys::UniqueFd();
-  const std::size_t slash = options.timeline.rfind('/');
-  const std::string folder = slash == std::string::npos ? "." : slash == 0 ? "/" : options.timeline.substr(0, slash);
-  return open_stream_log(folder, options.timeline.substr(slash + 1), writable_trees(request));
+  const std::string name = options.timeline.substr(options.timeline.rfind('/') + 1);
+  return open_stream_log(sys::folder_of(options.timeline), name, writable_trees(request));
 }
 
 }  // namespace

@@ -10,6 +10,8 @@
 #include <cstdlib>
 #include <vector>
 
+#include "core/sys/path.h"
+
 namespace helios {
 namespace {
 
@@ -133,7 +135,7 @@ Result<std::string> resolve_workdir(const PlaceRequest& asked, const std::string
     auto real = resolve(join(asked.cwd, asked.workdir), "--workdir");
     if (!real) return real;
     if (auto ok = require_directory(*real, "--workdir"); !ok) return fail(ok.error());
-    if (!lies_within(*real, workspace)) {
+    if (!sys::lies_within(*real, workspace)) {
       return fail(ErrorCode::invalid_argument,
                   "--workdir " + quoted(*real) + " lies outside the workspace " + quoted(workspace),
                   "name a directory inside it, or a larger --workspace");
@@ -143,7 +145,7 @@ Result<std::string> resolve_workdir(const PlaceRequest& asked, const std::string
   if (asked.spec_dir.empty()) return workspace;
   auto real = resolve(join(asked.cwd, asked.spec_dir), "the spec's folder");
   if (!real) return real;
-  return lies_within(*real, workspace) ? *real : workspace;
+  return sys::lies_within(*real, workspace) ? *real : workspace;
 }
 
 Result<std::string> resolve_output(const PlaceRequest& asked, const Places& places) {
@@ -151,7 +153,7 @@ Result<std::string> resolve_output(const PlaceRequest& asked, const Places& plac
   if (asked.output_file.find('\0') != std::string::npos)
     return fail(ErrorCode::invalid_spec, "outputFile holds a NUL byte");
   std::string path = normalise(join(places.workdir, asked.output_file));
-  if (lies_within(path, places.workspace) && path != places.workspace) return path;
+  if (sys::lies_within(path, places.workspace) && path != places.workspace) return path;
   const bool up = asked.output_file.starts_with("../");
   return fail(ErrorCode::invalid_spec,
               "outputFile " + quoted(asked.output_file) + " lies outside the workspace " + quoted(places.workspace),
@@ -179,15 +181,10 @@ std::string normalise(std::string_view path) {
   return out;
 }
 
-bool lies_within(std::string_view path, std::string_view root) {
-  if (root == "/") return path.starts_with('/');
-  return path.starts_with(root) && (path.size() == root.size() || path[root.size()] == '/');
-}
-
 std::string_view why_system_directory(std::string_view path) {
   if (path.starts_with("/usr/local/")) return {};  // the site's own
   for (const SystemDirectory& d : kSystemDirectories) {
-    if (path == d.path || (d.beneath && lies_within(path, d.path))) return d.why;
+    if (path == d.path || (d.beneath && sys::lies_within(path, d.path))) return d.why;
   }
   return {};
 }

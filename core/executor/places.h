@@ -34,9 +34,6 @@ struct Places {
 /// "/a/b" for "/a/./x/../b//": by the letters alone. `path` is absolute.
 [[nodiscard]] std::string normalise(std::string_view path);
 
-/// Is `path` the directory `root` or beneath it? Both normalised.
-[[nodiscard]] bool lies_within(std::string_view path, std::string_view root);
-
 /// Why no command may be given this directory to write; empty when it may. `path` is absolute and resolved.
 [[nodiscard]] std::string_view why_system_directory(std::string_view path);
 

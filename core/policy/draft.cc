@@ -10,6 +10,7 @@
 #include "core/policy/syscall_notes.h"
 #include "core/spec/json_writer.h"
 #include "core/spec/quantity.h"
+#include "core/sys/path.h"
 #include "core/sys/trusted_file.h"
 
 namespace helios::policy {
@@ -93,10 +94,6 @@ bool is_name(std::string_view call) {  // "openat (x32)" and "syscall 999" are n
   return call.find(' ') == std::string_view::npos;
 }
 
-bool is_below(std::string_view path, std::string_view folder) {
-  return path == folder || (path.starts_with(folder) && path.substr(folder.size()).starts_with('/'));
-}
-
 std::string family_words(std::uint32_t family) {
   switch (family) {
     case 1:
@@ -121,7 +118,7 @@ std::string mount_use(const std::string& target, const std::vector<Use>& used) {
   for (const Use& use : used) {
     const bool path = use.kind == "read" || use.kind == "written" || use.kind == "looked-at" || use.kind == "link" ||
                       use.kind == "program";
-    if (!path || !is_below(use.name, target)) continue;
+    if (!path || !sys::lies_within(use.name, target)) continue;
     ++files;
     if (one.empty() || (use.kind == "read" && use.name != target)) one = use.name;
   }

@@ -17,6 +17,7 @@
 #include "core/policy/policy_file.h"
 #include "core/spec/json_problem.h"
 #include "core/spec/quantity.h"
+#include "core/sys/path.h"
 #include "core/sys/trusted_file.h"
 
 namespace helios::policy {
@@ -33,12 +34,6 @@ struct CloseFolder {
 bool is_file(std::string_view name_or_file) {
   return name_or_file.find('/') != std::string_view::npos ||
          (name_or_file.size() > kSuffix.size() && name_or_file.substr(name_or_file.size() - kSuffix.size()) == kSuffix);
-}
-
-std::string folder_of(const std::string& path) {
-  const std::size_t slash = path.rfind('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
 }
 
 std::string name_of(const std::string& path) {
@@ -81,7 +76,7 @@ Result<std::string> find_from(const std::string& policy_path, const std::string&
                               const std::vector<std::string>& dirs) {
   if (!is_file(name)) return find_by_name(name, dirs);
   if (name.front() == '/') return name;
-  std::string beside = folder_of(policy_path) + "/" + name;
+  std::string beside = sys::folder_of(policy_path) + "/" + name;
   if (exists(beside)) return beside;
   for (const std::string& dir : dirs) {
     std::string path = dir + "/" + name;

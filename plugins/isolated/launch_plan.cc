@@ -14,6 +14,7 @@
 #include "core/loader_variables.h"
 #include "core/supervise/program_search.h"
 #include "core/sys/file.h"
+#include "core/sys/path.h"
 #include "plugins/isolated/handed_over.h"
 #include "plugins/isolated/rootfs.h"
 #include "plugins/isolated/visible_limits.h"
@@ -22,10 +23,6 @@ namespace helios::isolated {
 namespace {
 
 constexpr std::uint32_t kNoExtras = kNoSuid | kNoDev;
-
-bool is_below(std::string_view path, std::string_view dir) {
-  return path == dir || (path.starts_with(dir) && (dir == "/" || path.substr(dir.size()).starts_with('/')));
-}
 
 /// Where a path of the system's leads; itself, if nowhere.
 std::string resolved(const std::string& path) {
@@ -42,7 +39,7 @@ bool is_host_view(const Mount& m) {
 /// Some mount of the policy's or the flags' shows at `path`, or over what it lies in.
 bool is_covered(const ExecutionRequest& r, std::string_view path) {
   return std::any_of(r.profile.mounts.begin(), r.profile.mounts.end(),
-                     [&](const Mount& m) { return is_below(path, m.target); });
+                     [&](const Mount& m) { return sys::lies_within(path, m.target); });
 }
 
 bool has_rootfs(const ExecutionRequest& r) { return !r.profile.rootfs.empty() && r.profile.rootfs != "host"; }
@@ -84,7 +81,7 @@ class RootBuilder {
     devices(own);
     proc(own);
     if (!has("/tmp")) tmpfs("/tmp", request_.profile.tmp_bytes, 01777, kNoExtras);
-    if (is_below(home, "/tmp") && home != "/tmp" && !is_covered(request_, home))
+    if (sys::lies_within(home, "/tmp") && home != "/tmp" && !is_covered(request_, home))
       step({MountOp::directory, 0, 0700, 0, "", home, "", false});
     directory("/run");
     directory("/var");
@@ -519,7 +516,7 @@ std::vector<MountStep> mount_steps(Block& b, const ExecutionRequest& r, const La
     m.target = b.text(s.target.substr(1));
     m.text = b.text(s.text);
     m.text_size = static_cast<std::uint32_t>(s.text.size());
-    const bool in_workspace = s.target != r.workspace && is_below(s.target, r.workspace);
+    const bool in_workspace = s.target != r.workspace && sys::lies_within(s.target, r.workspace);
     m.no_links_from = in_workspace ? static_cast<std::uint32_t>(r.workspace.size() - 1) : 0;
     out.push_back(m);
   }

@@ -92,20 +92,25 @@ TEST_P(Contract, AForkBombEndsInTime) {
   EXPECT_LT(f.elapsed, patiently(milliseconds(6000)));
 }
 
+// Reading them is bounded to 20 ms, so that it delays no end: a busy machine does not get through each time, an
+// emulated one never may.
 TEST_P(Contract, LastWordsNameTheProcessesThatALimitEnded) {
-  const Finished f = run_command({"--timeout", "1s"}, {"sh", "-c", "sleep 60 & sleep 60"});
-  expect_ended(f, "wall-time-limit", 137);
   std::size_t sleeps = 0;
-  // On a very slow machine there may be none at all.
-  for (const auto& p : f.result.value("/lastWords/processes"_json_pointer, nlohmann::json::array())) {
-    if (p.at("command") != "sleep 60") continue;
-    ++sleeps;
-    EXPECT_GT(p.at("pid"), 1) << f.describe();
-    EXPECT_GT(p.at("parent"), 0) << f.describe();
-    EXPECT_GT(p.at("memoryBytes"), 0) << f.describe();
-    EXPECT_EQ(p.at("state"), "S") << f.describe();
+  Finished f;
+  for (int attempt = 0; attempt < 5 && sleeps < 2; ++attempt) {
+    f = run_command({"--timeout", "1s"}, {"sh", "-c", "sleep 60 & sleep 60"});
+    expect_ended(f, "wall-time-limit", 137);
+    sleeps = 0;
+    for (const auto& p : f.result.value("/lastWords/processes"_json_pointer, nlohmann::json::array())) {
+      if (p.at("command") != "sleep 60") continue;
+      ++sleeps;
+      EXPECT_GT(p.at("pid"), 1) << f.describe();
+      EXPECT_GT(p.at("parent"), 0) << f.describe();
+      EXPECT_GT(p.at("memoryBytes"), 0) << f.describe();
+      EXPECT_EQ(p.at("state"), "S") << f.describe();
+    }
+    if (emulated()) break;
   }
-  // Reading them is bounded to 20 ms, so that it delays no end: an emulated machine may not get through.
   EXPECT_TRUE(sleeps == 2 || (emulated() && sleeps < 2)) << sleeps << " of 2\n" << f.describe();
 }
 

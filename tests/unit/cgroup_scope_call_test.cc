@@ -49,5 +49,23 @@ TEST(ScopeBody, ArrayLengthsCoverTheirElements) {
   EXPECT_EQ(u32(body, (end + 3) / 4 * 4), 0U);
 }
 
+TEST(PropertyCall, NamesInterfaceAndProperty) {
+  EXPECT_EQ(dbus::property_body("a.b", "Cd"), std::string("\x03\0\0\0a.b\0\x02\0\0\0Cd\0", 15));
+}
+
+TEST(PropertyCall, ReadsABooleanAndNothingElse) {
+  EXPECT_EQ(dbus::boolean_of(std::string_view("\1b\0\0\1\0\0\0", 8)), true);
+  EXPECT_EQ(dbus::boolean_of(std::string_view("\1b\0\0\0\0\0\0", 8)), false);
+  EXPECT_EQ(dbus::boolean_of(std::string_view("\1u\0\0\1\0\0\0", 8)), std::nullopt) << "another type";
+  EXPECT_EQ(dbus::boolean_of(std::string_view("\1b\0\0", 4)), std::nullopt) << "cut";
+  EXPECT_EQ(dbus::boolean_of(""), std::nullopt);
+}
+
+TEST(PropertyCall, KnowsTheKindOfAUnitByItsGroup) {
+  EXPECT_EQ(dbus::unit_interface("/a/user@1000.service/app.slice/run-1.scope"), "org.freedesktop.systemd1.Scope");
+  EXPECT_EQ(dbus::unit_interface("/a/user@1000.service/app.slice/x.service/leaf"), "org.freedesktop.systemd1.Service");
+  EXPECT_EQ(dbus::unit_interface("/user.slice"), "");
+}
+
 }  // namespace
 }  // namespace helios::cgroup

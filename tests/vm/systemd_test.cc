@@ -1,6 +1,6 @@
-// helios-run under a real systemd, started from a unit that nobody delegated (a plain service, a login session): what
-// it asks systemd for holds, and the unit it was started from is left alone. Runs in the virtual machines of tests/vm
-// only.
+// helios-run under a real systemd, started from a unit that nobody delegated (a plain service, a login session, a
+// scope): what it asks systemd for holds, and the unit it was started from is left alone. Runs in the virtual machines
+// of tests/vm only.
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -48,6 +48,16 @@ class Systemd : public testing::TestWithParam<const char*> {
     what.deadline = std::chrono::milliseconds(150'000);
     return what;
   }
+  /// The same from a scope that is not delegated: to root it is no place, to a user it looks like one.
+  [[nodiscard]] Invocation in_plain_scope(Invocation what) const {
+    std::vector<std::string> argv{"/usr/bin/systemd-run", "--scope", "--quiet"};
+    if (!scene_->who().is_root()) argv.emplace_back("--user");
+    argv.emplace_back("--");
+    argv.insert(argv.end(), what.argv.begin(), what.argv.end());
+    what.argv = std::move(argv);
+    what.env.emplace_back("XDG_RUNTIME_DIR", "/run/user/" + std::to_string(scene_->who().uid));
+    return what;
+  }
   /// `systemctl ARGUMENTS…`, of the user's manager if that is whose helios-run is asked for.
   [[nodiscard]] Finished systemctl(std::vector<std::string> arguments) const {
     arguments.insert(arguments.begin(), "/usr/bin/systemctl");
@@ -65,6 +75,8 @@ class Systemd : public testing::TestWithParam<const char*> {
     EXPECT_NE(state.out.find("Result=success\n"), std::string::npos) << state.describe();
     EXPECT_TRUE(state.out.find("ActiveState=act") != std::string::npos) << "active or activating" << state.describe();
   }
+
+  void expect_limits_outlive_a_reload(const Invocation& what);
 
   std::optional<Scene> scene_;
 };
@@ -97,10 +109,12 @@ TEST_P(Systemd, AnOutOfMemoryEndsTheRunAndNotTheUnit) {
   expect_own_unit_is_well();
 }
 
+const std::vector<std::string> kWaitsAndAllocates{
+    "sh", "-c", "touch ready; until [ -e go ]; do sleep 0.2; done; exec ./chunk_probe alloc 10240"};
+
 // What is made in a unit without delegation loses its limits here, and nobody tells: the limit files just vanish.
-TEST_P(Systemd, LimitsOutliveADaemonReload) {
-  Running running(
-      limited({"sh", "-c", "touch ready; until [ -e go ]; do sleep 0.2; done; exec ./chunk_probe alloc 10240"}));
+void Systemd::expect_limits_outlive_a_reload(const Invocation& what) {
+  Running running(what);
   ASSERT_TRUE(scene_->appears("ready"));
   const bool root = scene_->who().is_root();
   const Finished reload = systemctl({root ? "--system" : "--user", "daemon-reload"});
@@ -110,6 +124,12 @@ TEST_P(Systemd, LimitsOutliveADaemonReload) {
   EXPECT_EQ(f.reason(), "memory-limit") << f.describe();
   EXPECT_EQ(f.exit_code, 137) << f.describe();
   expect_own_unit_is_well();
+}
+
+TEST_P(Systemd, LimitsOutliveADaemonReload) { expect_limits_outlive_a_reload(limited(kWaitsAndAllocates)); }
+
+TEST_P(Systemd, AScopeThatNobodyDelegatedIsNotBuiltIn) {
+  expect_limits_outlive_a_reload(in_plain_scope(limited(kWaitsAndAllocates)));
 }
 
 INSTANTIATE_TEST_SUITE_P(Runners, Systemd, testing::Values("isolated", "shell"),

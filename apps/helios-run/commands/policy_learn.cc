@@ -18,15 +18,12 @@
 #include "core/policy/draft.h"
 #include "core/policy/policy.h"
 #include "core/spec/json_problem.h"
+#include "core/sys/path.h"
 
 namespace helios::app {
 namespace {
 
 constexpr std::size_t kMostNamed = 12;  // paths of one kind in the note
-
-bool is_below(std::string_view path, std::string_view folder) {
-  return path == folder || (path.starts_with(folder) && path.substr(folder.size()).starts_with('/'));
-}
 
 /// "a, b, c and 12 more"
 std::string enumerated(const std::vector<std::string>& names) {
@@ -55,8 +52,8 @@ std::vector<std::string> hidden(const std::vector<Use>& used, const ExecutionReq
   std::vector<std::string> names = named(used, "missing");
   std::erase_if(names, [&](const std::string& path) {
     struct stat st {};
-    return is_below(path, "/tmp") || is_below(path, "/dev") || is_below(path, "/proc") ||
-           is_below(path, request.workspace) || ::lstat(path.c_str(), &st) != 0;
+    return sys::lies_within(path, "/tmp") || sys::lies_within(path, "/dev") || sys::lies_within(path, "/proc") ||
+           sys::lies_within(path, request.workspace) || ::lstat(path.c_str(), &st) != 0;
   });
   return names;
 }
@@ -73,7 +70,7 @@ std::string coverage(const ExecutionRequest& request, const WorkerResult& result
   line(text, "sockets", sockets);
   line(text, "programs", named(used, "program"));
   std::vector<std::string> written = named(used, "written");
-  std::erase_if(written, [&](const std::string& path) { return is_below(path, request.workspace); });
+  std::erase_if(written, [&](const std::string& path) { return sys::lies_within(path, request.workspace); });
   line(text, "files read", named(used, "read"));
   line(text, "written outside the workspace", written);
   line(text, "looked for, not shown, but on the host", hidden(used, request));
