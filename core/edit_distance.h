@@ -45,4 +45,15 @@ namespace helios {
   return best;
 }
 
+/// What was expected instead of `word`: `a key such as "limits"` where that is what was meant, else `one of the keys
+/// …`.
+[[nodiscard]] inline std::string such_as(std::string_view noun, std::string_view word,
+                                         const std::vector<std::string>& candidates) {
+  const std::string name(noun);
+  if (const auto meant = nearest(word, candidates)) return "a " + name + " such as \"" + *meant + "\"";
+  std::string all;
+  for (const std::string& candidate : candidates) all.append(all.empty() ? "" : ", ").append(candidate);
+  return "one of the " + name + "s " + all;
+}
+
 }  // namespace helios

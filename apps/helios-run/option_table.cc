@@ -89,10 +89,11 @@ Status add_degraded(Settings& s, std::string_view text) {
   std::vector<std::string> names;
   if (auto ok = add_names(text, names); !ok) return ok;
   for (std::string& name : names) {
-    std::string known;
-    for (const LimitInfo& limit : kLimits) known.append(known.empty() ? "" : ", ").append(limit.key);
-    if (std::none_of(kLimits.begin(), kLimits.end(), [&](const LimitInfo& limit) { return limit.key == name; }))
+    if (std::none_of(kLimits.begin(), kLimits.end(), [&](const LimitInfo& limit) { return limit.key == name; })) {
+      std::string known;
+      for (const LimitInfo& limit : kLimits) known.append(known.empty() ? "" : ", ").append(limit.key);
       return fail(bad("one of " + known, name));
+    }
     s.run.allow_degraded.push_back(std::move(name));
   }
   return {};

@@ -55,11 +55,7 @@ class Reader {
       const std::string key(name);
       static_cast<void>(scanner_.peek());  // messages point at the value
       if (std::find(keys.begin(), keys.end(), key) == keys.end()) {
-        const auto meant = nearest(key, keys);
-        std::string all;
-        for (const std::string& k : keys) all.append(all.empty() ? "" : ", ").append(k);
-        return scanner_.reject(meant ? "a key such as \"" + *meant + "\"" : "one of the keys " + all,
-                               "the unknown " + quote_for_message(key));
+        return scanner_.reject(such_as("key", key, keys), "the unknown " + quote_for_message(key));
       }
       if (!take(key)) return false;
     }

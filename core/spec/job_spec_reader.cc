@@ -205,15 +205,9 @@ class JobReader {
   /// `resources` is ours, and a limit that was misspelt would not hold: here nothing is ignored.
   bool reject_limit(const std::string& name) {
     std::vector<std::string> keys;
-    std::string all;
-    for (const LimitInfo& l : kLimits) {
-      keys.emplace_back(l.key);
-      all.append(all.empty() ? "" : ", ").append(l.key);
-    }
-    const auto meant = nearest(name, keys);
+    for (const LimitInfo& l : kLimits) keys.emplace_back(l.key);
     static_cast<void>(in_.peek());  // messages point at the value
-    return in_.reject(meant ? "a limit such as \"" + *meant + "\"" : "one of the limits " + all,
-                      "the unknown " + quote_for_message(name));
+    return in_.reject(such_as("limit", name, keys), "the unknown " + quote_for_message(name));
   }
 
   bool read_limit(Limit limit, std::optional<std::uint64_t>& out) {

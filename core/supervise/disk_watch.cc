@@ -2,24 +2,18 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <utility>
 
+#include "core/supervise/supervisor.h"
 #include "core/sys/file.h"
 
 namespace helios::supervise {
 namespace {
 
 constexpr std::int64_t kSlice = 20'000'000;
-
-std::int64_t now() {
-  timespec t{};
-  ::clock_gettime(CLOCK_MONOTONIC, &t);
-  return static_cast<std::int64_t>(t.tv_sec) * 1'000'000'000 + t.tv_nsec;
-}
 
 bool may_enter(int folder) {
   struct stat st {};
@@ -32,14 +26,14 @@ DiskLook::DiskLook(int root, DiskUse most) : most_(most), walk_(root, *this) {}
 
 Result<bool> DiskLook::go_on(std::int64_t slice_ns) {
   constexpr int kBetweenClocks = 64;
-  const std::int64_t until = now() + slice_ns;
+  const std::int64_t until = now_ns() + slice_ns;
   do {
     for (int i = 0; i < kBetweenClocks; ++i) {
       const auto progress = walk_.step();
       if (!progress) return fail(progress.error());
       if (*progress == sys::TreeWalk::Progress::done) return true;
     }
-  } while (now() < until);
+  } while (now_ns() < until);
   return false;
 }
 

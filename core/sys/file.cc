@@ -13,6 +13,18 @@
 namespace helios::sys {
 namespace {
 
+// openat2; -1 with errno.
+long open_how_at(int dir, const std::string& path, int flags, std::uint64_t resolve) {
+  open_how how{};
+  how.flags = static_cast<std::uint64_t>(flags | O_CLOEXEC);
+  how.resolve = resolve;
+  long fd;
+  do {
+    fd = ::syscall(SYS_openat2, dir, path.c_str(), &how, sizeof how);
+  } while (fd < 0 && (errno == EINTR || errno == EAGAIN));
+  return fd;
+}
+
 // One component at a time, each opened without following: what openat2 does, for kernels before 5.6.
 Result<UniqueFd> walk_beneath(int root, const std::string& relative, int flags) {
   UniqueFd dir;
@@ -42,13 +54,7 @@ Result<UniqueFd> open_file(const std::string& path, int flags, unsigned mode) {
 }
 
 Result<UniqueFd> open_without_links(const std::string& path, int flags) {
-  open_how how{};
-  how.flags = static_cast<std::uint64_t>(flags | O_CLOEXEC);
-  how.resolve = RESOLVE_NO_SYMLINKS;
-  long fd;
-  do {
-    fd = ::syscall(SYS_openat2, AT_FDCWD, path.c_str(), &how, sizeof how);
-  } while (fd < 0 && (errno == EINTR || errno == EAGAIN));
+  const long fd = open_how_at(AT_FDCWD, path, flags, RESOLVE_NO_SYMLINKS);
   if (fd < 0) return fail_errno(ErrorCode::io, "open " + path, errno);
   return UniqueFd(static_cast<int>(fd));
 }
@@ -58,13 +64,8 @@ Result<UniqueFd> open_real_directory(const std::string& path, int flags) {
 }
 
 Result<UniqueFd> open_beneath(int root, const std::string& relative, int flags) {
-  open_how how{};
-  how.flags = static_cast<std::uint64_t>(flags | O_CLOEXEC | O_NOFOLLOW);
-  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
-  long fd;
-  do {
-    fd = ::syscall(SYS_openat2, root, relative.c_str(), &how, sizeof how);
-  } while (fd < 0 && (errno == EINTR || errno == EAGAIN));
+  const long fd =
+      open_how_at(root, relative, flags | O_NOFOLLOW, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
   if (fd >= 0) return UniqueFd(static_cast<int>(fd));
   if (errno == ENOSYS || errno == EPERM) return walk_beneath(root, relative, flags);
   return fail_errno(ErrorCode::io, "open " + relative, errno);
