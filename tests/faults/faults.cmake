@@ -17,6 +17,7 @@ if(NOT HELIOS_SANITIZE)
   add_dependencies(fault_tests fault_injector isolation_probe)
   if(HELIOS_FAULTS_FULL)
     add_test(NAME faults.full COMMAND fault_tests)
-    set_tests_properties(faults.full PROPERTIES LABELS "faults;slow" ENVIRONMENT HELIOS_FAULTS_EVERY=1 TIMEOUT 5400)
+    set_tests_properties(faults.full PROPERTIES LABELS "faults;slow" ENVIRONMENT HELIOS_FAULTS_EVERY=1 TIMEOUT 5400
+      RUN_SERIAL TRUE)
   endif()
 endif()

@@ -64,4 +64,6 @@ if(TARGET fault_tests)
     OPTIONS --env HELIOS_FAULTS_EVERY=1)
   helios_vm_suite(faults-delegated-full SLOW PROGRAMS fault_tests SECONDS 5400 IDENTITY delegated
     OPTIONS --user user --delegate --env HELIOS_FAULTS_EVERY=1)
+  # What they look for is no matter of time: they can do with one processor beside fuzz.full.
+  set_tests_properties(vm.faults-root-full vm.faults-delegated-full PROPERTIES PROCESSORS 1)
 endif()
