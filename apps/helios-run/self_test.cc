@@ -4,7 +4,10 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <signal.h>
+#include <sys/ipc.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -39,6 +42,8 @@ class Baits {
       (void)::kill(process_, SIGKILL);
       (void)::waitpid(process_, nullptr, 0);
     }
+    if (memory_ >= 0) (void)::shmctl(memory_, IPC_RMID, nullptr);
+    if (named_memory_) (void)::shm_unlink(memory_name().c_str());
     std::error_code ignored;
     if (!folder_.empty()) std::filesystem::remove_all(folder_, ignored);
   }
@@ -56,6 +61,7 @@ class Baits {
     if (auto ok = listen_on_loopback(); !ok) return ok;
     if (auto ok = listen_on_unix(abstract_, abstract_name(), true); !ok) return ok;
     if (auto ok = listen_on_unix(named_, socket_file(), false); !ok) return ok;
+    if (auto ok = share_memory(); !ok) return ok;
     return start_process();
   }
 
@@ -65,6 +71,8 @@ class Baits {
   [[nodiscard]] std::string abstract_name() const { return folder_.substr(5); }  // without "/tmp/"
   [[nodiscard]] std::string port() const { return std::to_string(port_); }
   [[nodiscard]] std::string process() const { return std::to_string(process_); }
+  [[nodiscard]] std::string memory_name() const { return "/" + abstract_name(); }
+  [[nodiscard]] std::string memory_key() const { return std::to_string(key_); }
 
  private:
   static Status write(const std::string& path, std::string_view text, mode_t mode) {
@@ -106,6 +114,17 @@ class Baits {
     return {};
   }
 
+  Status share_memory() {
+    named_memory_ = sys::UniqueFd(::shm_open(memory_name().c_str(), O_RDWR | O_CREAT | O_EXCL, 0666));
+    if (!named_memory_) return fail_errno(ErrorCode::io, "make shared memory", errno);
+    for (key_ = ::getpid(); memory_ < 0; ++key_) {  // a key that nobody has
+      memory_ = ::shmget(key_, 4096, IPC_CREAT | IPC_EXCL | 0666);
+      if (memory_ >= 0) return {};
+      if (errno != EEXIST) return fail_errno(ErrorCode::io, "make System V shared memory", errno);
+    }
+    return {};
+  }
+
   Status start_process() {
     process_ = ::fork();
     if (process_ < 0) return fail_errno(ErrorCode::io, "start the bait process", errno);
@@ -117,7 +136,9 @@ class Baits {
   }
 
   std::string folder_;
-  sys::UniqueFd loopback_, abstract_, named_;
+  sys::UniqueFd loopback_, abstract_, named_, named_memory_;
+  key_t key_{0};
+  int memory_{-1};
   unsigned port_{0};
   pid_t process_{-1};
 };
@@ -146,6 +167,8 @@ std::vector<Attack> attacks(const Baits& baits, const SelfTest& test) {
       test.runner == "isolated" ? std::vector<std::string>{"inside"} : std::vector<std::string>{};
   return {
       {"ptrace-parent", "trace the process that started it", {}},
+      {"process-vm", "read the memory of the process that started it", {}},
+      {"prlimit-parent", "change the limits of the process that started it", {}},
       {"parent-memory-file", "write the memory of the process that started it", {}},
       {"pidfd-getfd", "take a descriptor of the process that started it", {}},
       {"overwrite-program", "overwrite the program of init or helios-run (CVE-2019-5736)", {}},
@@ -163,9 +186,12 @@ std::vector<Attack> attacks(const Baits& baits, const SelfTest& test) {
        "write kernel settings (CVE-2025-31133 and its like)",
        {"/proc/sys/kernel/core_pattern", "/proc/sys/kernel/hostname", "/proc/sysrq-trigger",
         "/sys/kernel/uevent_helper"}},
+      {"writable-below", "find anything to write in /proc/sys", {"/proc/sys", "6"}},
       {"cgroup-write", "write control group files", {}},
       {"device-files", "open devices of the host", {}},
+      {"console", "open the console (CVE-2025-52565)", {}},
       {"make-device", "make a device file", {}},
+      {"name-to-handle", "ask for the handle of a file", {}},
       {"open-by-handle", "open a file by its handle", {}},
       {"leave-setuid", "leave a set-user-id file behind (modes with 06000)", {}},
       {"file-capabilities", "give a file capabilities", {}},
@@ -180,12 +206,16 @@ std::vector<Attack> attacks(const Baits& baits, const SelfTest& test) {
       {"namespaces-clone", "make other namespaces", {}},
       {"mounts", "mount and unmount", inside},
       {"mounts-new-calls", "mount by the new calls", inside},
+      {"fake-proc", "put a /proc of its own over the real one (CVE-2019-16884, CVE-2025-52881)", inside},
       {"change-root", "change the root directory", {}},
       {"io-uring", "use io_uring", {}},
       {"keys", "use keyrings", {}},
       {"bpf", "load BPF", {}},
       {"perf", "watch by perf events", {}},
       {"userfaultfd", "use userfaultfd", {}},
+      {"personality", "make all of its memory executable (personality)", {}},
+      {"modify-ldt", "use the local descriptor table", {}},
+      {"fanotify", "watch the host's files (fanotify)", {}},
       {"kernel-log", "read the kernel's log", {}},
       {"privileged-calls", "make calls of root's: reboot, modules, swap, kexec", {}},
       {"vsock", "talk to the hypervisor (AF_VSOCK)", {}},
@@ -194,8 +224,13 @@ std::vector<Attack> attacks(const Baits& baits, const SelfTest& test) {
       {"network", "reach a listener on the host's loopback", {baits.port()}, Grant::network},
       {"abstract-socket", "reach an abstract socket of the host", {baits.abstract_name()}, Grant::network},
       {"path-socket", "reach a socket file of the host", {baits.socket_file()}},
-      {"tiocsti-own-pty", "push input into a terminal (TIOCSTI, CVE-2017-5226)", {}},
+      {"sysv-ipc", "reach System V shared memory of the host", {baits.memory_key()}},
+      {"posix-shm", "reach POSIX shared memory of the host", {baits.memory_name()}},
+      {"tiocsti", "push input into the terminal it was started from (TIOCSTI, CVE-2017-5226)", {}},
+      {"tiocsti-own-pty", "the same on a terminal of its own", {}},
+      {"tioclinux", "steer the console's keyboard (TIOCLINUX)", {}},
       {"raise-rlimit", "raise a hard limit", {}},
+      {"raise-priority", "get a higher or a real-time priority", {}},
       {"huge-pages", "use huge pages, which no memory limit counts", {}},
       {"lower-core-limit", "have the host's crash handler started, as root, for a crash", {}},
   };

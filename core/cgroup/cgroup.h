@@ -137,8 +137,8 @@ struct Counters {
   std::string_view memory_parts_source;
   Counter<double> throttled_ms;  ///< summed over CPUs
   Counter<std::uint64_t> nr_throttled;
-  Counter<std::uint64_t> oom_kills;         ///< processes killed by the kernel because of this group's limit
-  Counter<std::uint64_t> memory_max_hits;   ///< times the limit was met (reclaim counts too); v2 only
+  Counter<std::uint64_t> oom_kills;         ///< processes killed by the kernel for memory, whoever ran out of it
+  Counter<std::uint64_t> memory_oom;        ///< times nothing could be had below this group's limit; v1: 1 for any
   Counter<std::uint64_t> memory_high_hits;  ///< times the group was slowed above its soft limit; v2 only
   Counter<std::uint64_t> pids_max_hits;     ///< refused forks
   Counter<std::uint64_t> io_read_bytes, io_write_bytes;
@@ -228,6 +228,7 @@ class RunGroup {
   std::vector<LimitReceipt> receipts_;
   sys::UniqueFd leaf_, leaf_procs_, populated_, kill_;
   // Kept open for the readings: a pread each, no path walk.
+  sys::UniqueFd ran_out_;      // v1: an eventfd, readable when a limit of the group or above it was out of memory
   sys::UniqueFd memory_stat_;  // opened by the first sample: a short run does without
   sys::UniqueFd cpu_usage_, cpu_user_, cpu_system_, cpu_stat_, memory_peak_, memory_current_, memory_events_;
   sys::UniqueFd pids_peak_, pids_current_, pids_events_, io_stat_, cpu_pressure_, memory_pressure_, io_pressure_;

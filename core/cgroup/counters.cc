@@ -2,6 +2,7 @@
 
 #include "core/cgroup/cgroup.h"
 #include "core/cgroup/cgroup_file.h"
+#include "core/sys/file.h"
 
 namespace helios::cgroup {
 namespace {
@@ -167,7 +168,11 @@ void RunGroup::read_memory(Counters& c) const {
   const std::string events = read_again(memory_events_.get());
   c.oom_kills =
       count(keyed_number(events, "oom_kill"), memory_v2_ ? "cgroup-v2:memory.events" : "cgroup-v1:memory.oom_control");
-  if (memory_v2_) c.memory_max_hits = count(keyed_number(events, "max"), "cgroup-v2:memory.events");
+  if (memory_v2_) {
+    c.memory_oom = count(keyed_number(events, "oom"), "cgroup-v2:memory.events");
+  } else if (ran_out_) {
+    c.memory_oom = {sys::has_bytes(ran_out_.get()) ? 1U : 0U, "cgroup-v1:memory.oom_control (event)"};
+  }
   if (memory_v2_) c.memory_high_hits = count(keyed_number(events, "high"), "cgroup-v2:memory.events");
   c.memory_now = memory_now_;
   c.memory_most = memory_most_;

@@ -1,5 +1,6 @@
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -209,6 +210,17 @@ class RunGroupBuilder {
     return fail(std::move(error));
   }
 
+  // v1 counts kills without saying who had run out of memory: of the group's own limit, and of those above it, it tells
+  // whoever asked before.
+  void listen_for_memory() {
+    const auto* memory = run_.directory_of(Controller::memory);
+    if (!limits_.memory_bytes || memory == nullptr || memory->version != Version::v1 || !run_.memory_events_) return;
+    sys::UniqueFd event(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+    if (!event) return;
+    const std::string wish = std::to_string(event.get()) + " " + std::to_string(run_.memory_events_.get());
+    if (write_control(memory->fd.get(), memory->path, "cgroup.event_control", wish)) run_.ran_out_ = std::move(event);
+  }
+
   void open_readings() {
     const auto fd_of = [&](Controller c, const char* v1, const char* v2) -> sys::UniqueFd {
       const auto* d = run_.directory_of(c);
@@ -228,6 +240,7 @@ class RunGroupBuilder {
     run_.memory_current_ = fd_of(Controller::memory, "memory.usage_in_bytes", "memory.current");
     run_.memory_events_ = fd_of(Controller::memory, "memory.oom_control", "memory.events");
     run_.wakes_on_memory_ = run_.memory_v2_ && run_.memory_events_;
+    listen_for_memory();
     run_.pids_peak_ = fd_of(Controller::pids, "pids.peak", "pids.peak");
     run_.pids_current_ = fd_of(Controller::pids, "pids.current", "pids.current");
     run_.pids_events_ = fd_of(Controller::pids, "pids.events", "pids.events");

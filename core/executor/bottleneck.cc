@@ -12,7 +12,7 @@ constexpr double kWorthTelling = 10;  // percent of the run time
 constexpr double kNearLimit = 10;     // percent left of a limit
 
 struct Candidate {
-  double weight{0};  // percent of the run lost, or 100 minus what was left of a limit
+  double weight{0};  // percent of the run lost; less than any of that for a limit that was nearly reached
   std::string text;
 };
 
@@ -71,7 +71,9 @@ void consider_nearness(std::optional<Candidate>& worst, const Execution& x, std:
   const auto most = limit_in_force(x, limit);
   if (!peak || !most || *most == 0) return;
   const double left = std::max(0.0, 100 - *peak / static_cast<double>(*most) * 100);
-  if (left <= kNearLimit) consider(worst, 100 - left, percent(left) + " below the " + what + " limit at its peak");
+  // It cost nothing yet: what cost time is told first.
+  const double weight = (kNearLimit - left) / kNearLimit * kWorthTelling / 2;
+  if (left <= kNearLimit) consider(worst, weight, percent(left) + " below the " + what + " limit at its peak");
 }
 
 }  // namespace

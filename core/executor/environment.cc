@@ -17,17 +17,61 @@ std::string upper(std::string_view s) {
   return u;
 }
 
-void replace_all(std::string& text, const std::string& value) {
-  for (std::size_t at = text.find(value); at != std::string::npos; at = text.find(value, at + kHidden.size())) {
-    text.replace(at, value.size(), kHidden);
+constexpr std::size_t kLeastSecret = 6;  // a shorter one would be found in half of all words
+
+/// The values that are never shown, the longest first: one may begin with another.
+class SecretValues {
+ public:
+  void add(const std::vector<EnvVar>& vars) {
+    for (const EnvVar& v : vars) {
+      if (v.value.size() < kLeastSecret || !looks_secret(v.name)) continue;
+      values_.push_back(v.value);
+      const std::string shown = in_a_command_line(v.value);
+      if (shown != v.value) values_.push_back(shown);
+    }
+    std::sort(values_.begin(), values_.end(), [](const auto& a, const auto& b) { return a.size() > b.size(); });
   }
+
+  /// `cut_off`: the text may end within a value.
+  void hide(std::string& text, bool cut_off = false) const {
+    for (const std::string& value : values_) {
+      for (std::size_t at = text.find(value); at != std::string::npos; at = text.find(value, at + kHidden.size())) {
+        text.replace(at, value.size(), kHidden);
+      }
+      if (cut_off) hide_begun(text, value);
+    }
+  }
+
+ private:
+  static void hide_begun(std::string& text, const std::string& value) {
+    for (std::size_t n = std::min(value.size() - 1, text.size()); n >= kLeastSecret; --n) {
+      if (text.compare(text.size() - n, n, value, 0, n) != 0) continue;
+      text.replace(text.size() - n, n, kHidden);
+      return;
+    }
+  }
+
+  /// As core/supervise/last_words shows one.
+  static std::string in_a_command_line(std::string value) {
+    for (char& c : value) {
+      const auto byte = static_cast<unsigned char>(c);
+      if (byte < 0x20 || byte == 0x7F) c = '?';
+    }
+    return value;
+  }
+
+  std::vector<std::string> values_;
+};
+
+SecretValues secrets_of(const ExecutionRequest& request) {
+  SecretValues values;
+  for (const auto* vars : {&request.caller_env, &request.extra_env, &request.profile.env_set}) values.add(*vars);
+  return values;
 }
 
-void hide_values(std::vector<EnvVar>& vars, std::vector<std::string>& values) {
+void hide_values(std::vector<EnvVar>& vars) {
   for (EnvVar& v : vars) {
-    if (!looks_secret(v.name)) continue;
-    if (v.value.size() >= 6) values.push_back(v.value);  // a shorter one would be found in half of all words
-    v.value = kHidden;
+    if (looks_secret(v.name)) v.value = kHidden;
   }
 }
 
@@ -59,14 +103,23 @@ bool looks_secret(std::string_view name) {
 }
 
 void hide_secrets(Plan& plan) {
-  std::vector<std::string> values;
-  hide_values(plan.request.caller_env, values);
-  hide_values(plan.request.extra_env, values);
-  hide_values(plan.request.profile.env_set, values);
+  ExecutionRequest& request = plan.request;
+  const SecretValues values = secrets_of(request);
+  for (auto* vars : {&request.caller_env, &request.extra_env, &request.profile.env_set}) hide_values(*vars);
+  for (std::string& word : request.argv) values.hide(word);
   for (PlanItem& item : plan.items) {
     if (item.section.starts_with("env") && looks_secret(item.key)) item.value = kHidden;
-    for (const std::string& value : values) replace_all(item.value, value);
+    values.hide(item.value);
   }
+}
+
+void hide_secrets(Execution& e, const ExecutionRequest& request) {
+  const bool plain = e.termination.reason == Reason::exited && e.notes.empty();
+  if (plain && e.last_processes.empty()) return;
+  const SecretValues values = secrets_of(request);
+  values.hide(e.termination.detail);
+  for (std::string& note : e.notes) values.hide(note);
+  for (LastProcess& p : e.last_processes) values.hide(p.command, true);
 }
 
 }  // namespace helios

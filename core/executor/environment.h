@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "helios/error.h"
+#include "helios/execution.h"
 #include "helios/job_spec.h"
 #include "helios/request.h"
 #include "helios/runner.h"
@@ -22,7 +23,10 @@ void set_variable(std::vector<EnvVar>& vars, EnvVar v);
 [[nodiscard]] bool looks_secret(std::string_view name);
 
 /// What the plan shows, without the values of secret-looking variables: wherever such a value (from the request's
-/// environments) occurs in an item, "<hidden>" stands in its place.
+/// environments) occurs in the command or in an item, "<hidden>" stands in its place.
 void hide_secrets(Plan& plan);
+/// The same for what an execution tells in words of ours: command lines of processes, the reason, notes. A command line
+/// that was cut off within such a value ends before it.
+void hide_secrets(Execution& execution, const ExecutionRequest& request);
 
 }  // namespace helios

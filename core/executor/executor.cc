@@ -216,6 +216,7 @@ Result<WorkerResult> Executor::run(const Job& job, const RunOptions& options, co
   const auto whole = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start);
 
   result.execution = *std::move(execution);
+  hide_secrets(result.execution, request);
   fill_identity(result, request);
   if (job.chunk != nullptr) result.chunk_id = job.chunk->id;
   result.runner = chosen_.name;

@@ -120,6 +120,7 @@ class Loop {
     seen_.end_ns = seen_.ended ? seen_.ended->time_ns : now_ns();
     if (look_tick_ > started_ + kFirstLook) look(look_tick_ = now_ns());  // what the command leaves is still charged
     if (sample_tick_ != kNever) sample(sample_tick_ = now_ns());          // the last word
+    if (seen_.ended) check_times_at_end();
     target_.kill();
     if (seen_.ended) check_disk_at_end();
     drain();
@@ -285,6 +286,13 @@ class Loop {
       seen_.evidence.push_back({"cgroup", "cpuUs", static_cast<std::int64_t>(used)});
       kill_now();
     }
+  }
+
+  /// What was used between the last tick and the end counts too: a run that took more than its limit did not keep it.
+  /// Looked at before what is left is killed: how process 1 and the sandbox end is our cost.
+  void check_times_at_end() {
+    check_wall(seen_.end_ns);
+    if (cpu_tick_ != kNever) check_cpu(cpu_tick_);
   }
 
   void check_disk(std::int64_t now) {

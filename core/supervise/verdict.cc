@@ -11,25 +11,30 @@ namespace {
 
 std::int64_t signed_of(std::uint64_t v) { return static_cast<std::int64_t>(v); }
 
-/// The limit was reached inside the group, rather than the whole host having run out.
-bool limit_was_reached(const cgroup::Counters& c, const ExecutionRequest& r) {
+/// The run's own limit had nothing left, rather than the host or a group above. That a limit was met says little: page
+/// cache meets it, and is given back.
+bool ran_out_itself(const cgroup::Counters& c, const ExecutionRequest& r) {
   const auto& limit = r.limits[Limit::memory];
-  if (!limit) return false;
-  if (c.memory_max_hits.value) return *c.memory_max_hits.value > 0;
-  // v1 does not count hits: the peak of a group that met its limit is at it, within what is charged in batches.
+  if (!limit || c.memory_oom.value == 0U) return false;
+  if (c.memory_oom.value && c.memory_oom.source.starts_with("cgroup-v2")) return true;
+  // v1 tells of the groups above in the same way, but then the peak is below the limit by more than what is charged in
+  // batches.
   return !c.peak_memory_bytes.value || *c.peak_memory_bytes.value + (*limit / 8) + (1 << 20) >= *limit;
 }
 
 void judge_memory(Termination& t, const cgroup::Counters& c, const ExecutionRequest& r) {
+  // v2 ends the whole group at once, and counts process 1 and some victims twice: a number would say nothing.
   const std::uint64_t kills = c.oom_kills.value.value_or(0);
+  const bool whole_run = c.oom_kills.source.starts_with("cgroup-v2");
   const std::string victims =
-      std::to_string(kills) + (kills == 1 ? " process" : " processes") + " killed by the kernel";
-  if (limit_was_reached(c, r)) {
+      whole_run ? "the kernel killed the run's processes"
+                : std::to_string(kills) + (kills == 1 ? " process" : " processes") + " killed by the kernel";
+  if (ran_out_itself(c, r)) {
     t.reason = Reason::memory_limit;
     t.detail = "memory limit of " + std::to_string(*r.limits[Limit::memory]) + " bytes reached; " + victims;
   } else {
     t.reason = Reason::host_out_of_memory;
-    t.detail = "the host ran out of memory below this run's limit; " + victims;
+    t.detail = "the host, or a control group above this run's, ran out of memory; " + victims;
   }
 }
 
@@ -56,6 +61,9 @@ Termination judge(const Observation& seen, const cgroup::Counters& counters, con
   const std::uint64_t refused_forks = counters.pids_max_hits.value.value_or(0);
   if (oom_kills > 0) {
     t.evidence.push_back({std::string(counters.oom_kills.source), "oom_kill", signed_of(oom_kills)});
+    if (counters.memory_oom.value) {
+      t.evidence.push_back({std::string(counters.memory_oom.source), "oom", signed_of(*counters.memory_oom.value)});
+    }
   }
   if (refused_forks > 0) {
     t.evidence.push_back({std::string(counters.pids_max_hits.source), "max", signed_of(refused_forks)});

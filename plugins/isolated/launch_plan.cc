@@ -114,8 +114,14 @@ class RootBuilder {
     step({MountOp::symlink, 0, 0777, 0, "", path, std::move(to), false});
   }
   void file(const char* path, std::string text) { step({MountOp::file, 0, 0644, 0, "", path, std::move(text), false}); }
+  /// In memory, and yet a disk to the command: none takes more than the disk limits allow. Mount points in it are ours.
   void tmpfs(const std::string& path, std::uint64_t size, std::uint32_t mode, std::uint32_t flags) {
-    step({MountOp::tmpfs, flags, mode, size, "", path, "", false});
+    constexpr std::uint64_t kOurs = 256, kLeast = 4096;  // 0 would mean no limit to the kernel
+    constexpr std::uint64_t kMostFiles = 1ULL << 31;
+    RootStep s{MountOp::tmpfs, flags, mode, size, "", path, "", false};
+    if (const auto& bytes = request_.limits[Limit::disk_bytes]) s.size = std::max(std::min(size, *bytes), kLeast);
+    if (const auto& files = request_.limits[Limit::disk_files]) s.files = std::min(*files, kMostFiles) + kOurs;
+    step(std::move(s));
   }
 
   /// /bin, /lib … as the host has them: symbolic links into /usr, or folders of their own.
@@ -191,7 +197,7 @@ class RootBuilder {
   /// holds must not show.
   void devices(bool own) {
     if (own) {
-      tmpfs("/dev", 64 << 10, 0755, kNoSuid | kNoExec | kFinishReadOnly);
+      step({MountOp::tmpfs, kNoSuid | kNoExec | kFinishReadOnly, 0755, 64 << 10, "", "/dev", "", false});
     } else {
       directory("/dev");
     }
@@ -349,7 +355,8 @@ std::string step_words(const RootStep& s, const ExecutionRequest& r) {
       return "bind " + s.source + " (" + flag_words(s.flags) + ")" +
              (s.workspace && r.workspace_ids == WorkspaceIds::map ? ", id-mapped when started by root" : "");
     case MountOp::tmpfs:
-      return "tmpfs of " + std::to_string(s.size) + " bytes (" + flag_words(s.flags) + ")";
+      return "tmpfs of " + std::to_string(s.size) + " bytes" +
+             (s.files != 0 ? " and " + std::to_string(s.files) + " files" : "") + " (" + flag_words(s.flags) + ")";
     case MountOp::proc:
       return "proc of the run's own processes";
     case MountOp::devpts:
@@ -512,6 +519,7 @@ std::vector<MountStep> mount_steps(Block& b, const ExecutionRequest& r, const La
     m.flags = s.flags | (sends_tree(p, s) ? kSent : 0u);
     m.mode = s.mode;
     m.size = s.size;
+    m.files = s.files;
     m.source = b.text(s.op == MountOp::mask && !s.source.empty() ? s.source.substr(1) : s.source);
     m.target = b.text(s.target.substr(1));
     m.text = b.text(s.text);

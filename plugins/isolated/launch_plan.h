@@ -27,6 +27,7 @@ struct RootStep {
   std::string target;
   std::string text;  ///< symlink, file
   bool workspace{false};
+  std::uint64_t files{0};  ///< tmpfs: how many; 0: as many as the kernel thinks fit
 };
 
 /// Who the command is. Inside it is always kInsideId.

@@ -236,10 +236,25 @@ Finding probe_mount_api() {
   return {"mount-api", Severity::ok, "fsopen, move_mount and mount_setattr", ""};
 }
 
+/// Makes a run's groups with every limit that the place has controllers for, and removes them.
+Status make_groups(const cgroup::Placement& place) {
+  cgroup::GroupLimits limits;
+  if (place.has(cgroup::Controller::memory)) limits.memory_bytes = 64 << 20;
+  if (place.has(cgroup::Controller::cpu)) limits.milli_cpus = 1000;
+  if (place.has(cgroup::Controller::pids)) limits.tasks = 64;
+  auto group = cgroup::RunGroup::create(place, cgroup::owner_token(), limits, {});
+  if (!group) return fail(group.error());
+  return group->remove();
+}
+
 void probe_groups(std::vector<Finding>& out) {
   const auto place = cgroup::Placement::find({});
   if (!place) {
     out.push_back({"cgroup", Severity::blocking, place.error().message, place.error().remedy});
+    return;
+  }
+  if (const Status made = make_groups(*place); !made) {
+    out.push_back({"cgroup", Severity::blocking, made.error().message, made.error().remedy});
     return;
   }
   const bool by_systemd = place->entry() == cgroup::Entry::systemd_scope;
@@ -250,7 +265,9 @@ void probe_groups(std::vector<Finding>& out) {
     if (place->has(c)) {
       out.push_back({feature, Severity::ok, "in " + place->seat(c).parent, ""});
     } else {
-      out.push_back({feature, Severity::blocking, place->seat(c).missing,
+      // Of these, the shipped policies leave the processors alone.
+      const bool optional = c == cgroup::Controller::cpu;
+      out.push_back({feature, optional ? Severity::degraded : Severity::blocking, place->seat(c).missing,
                      "systemd-run --user --scope -p Delegate=yes helios-run ..., or --allow-degraded=" +
                          std::string(c == cgroup::Controller::memory ? "memory,swap"
                                      : c == cgroup::Controller::cpu  ? "cpus"

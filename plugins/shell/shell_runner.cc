@@ -241,7 +241,11 @@ Result<Execution> run_it(const Plan& plan, const Detail& d, Host& host) {
   if (const Stage s = spawn.failed_stage(); s != Stage::none) {
     (void)sys::reap(*child);
     if (s != Stage::exec) return fail_errno(ErrorCode::setup_failed, stage_text(s), spawn.error());
-    return supervise::finish_not_started(facts, spawn.error(), supervise::value_of(d.env, "PATH", "/usr/bin:/bin"));
+    const std::int64_t end = supervise::now_ns();
+    Execution x =
+        supervise::finish_not_started(facts, spawn.error(), supervise::value_of(d.env, "PATH", "/usr/bin:/bin"));
+    supervise::conclude(x, group ? &*group : nullptr, d.limits.placement, end);
+    return x;
   }
 
   ShellTarget target(std::move(*child), group ? &*group : nullptr);

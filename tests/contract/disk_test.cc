@@ -27,6 +27,21 @@ TEST_P(Contract, GrowthWithinTheLimitIsAllowedAndWhatWasThereDoesNotCount) {
   expect_ended(f, "exited", 0);
 }
 
+TEST_P(Contract, TmpIsNoLargerThanTheDiskLimits) {
+  if (!isolated()) return;  // shell has no /tmp of its own
+  for (const char* folder : {"/tmp", "/dev/shm"}) {
+    const std::vector<std::string> write{"/bin/sh", "-c", std::string("head -c 4194304 /dev/zero >") + folder + "/x"};
+    expect_ended(run_command({"--disk-limit", "8M"}, write), "exited", 0);
+    const Finished f = run_command({"--disk-limit", "1M"}, write);
+    EXPECT_NE(f.exit_code, 0) << folder << f.describe();
+    EXPECT_NE(f.text("stderr").find("No space left"), std::string::npos) << folder << f.describe();
+    const std::vector<std::string> many{
+        "/bin/sh", "-c", std::string("i=0; while [ $i -lt 600 ]; do i=$((i+1)); : >") + folder + "/$i || exit 3; done"};
+    expect_ended(run_command({"--disk-files", "1000"}, many), "exited", 0);
+    EXPECT_NE(run_command({"--disk-files", "100"}, many).exit_code, 0) << folder;
+  }
+}
+
 constexpr const char* kWrite16M = "head -c 16777216 /dev/zero >";
 
 TEST_P(Contract, AFolderThatCannotBeListedHidesNoGrowth) {

@@ -161,6 +161,32 @@ TEST_P(Contract, IdleTimeEndsAQuietCommand) {
   const Finished f = run_probe({"--idle-timeout", "400ms", "--timeout", "15s"}, {"sleep", "60000"});
   expect_ended(f, "idle-limit", 137);
   EXPECT_LT(f.elapsed, patiently(milliseconds(8000)));
+  EXPECT_GE(f.result.value("durationMs", 0), 2400) << "the first 2 s are for starting up";
+}
+
+TEST_P(Contract, ACommandThatUsedMoreThanItsCpuTimeIsNoSuccess) {
+  // Over before anybody looks again.
+  expect_ended(run_probe({"--cpu-time", "10ms"}, {"burn", "12"}), "cpu-time-limit", 137);
+}
+
+TEST_P(Contract, OrphansAreReapedWhileTheCommandRuns) {
+  if (!isolated()) return;  // under shell they are the host's process 1's
+  const Finished f =
+      run_command({"--pids", "24", "--timeout", "60s"},
+                  {"/bin/sh", "-c", "i=0; while [ $i -lt 100 ]; do (true &) || exit 9; i=$((i+1)); done; echo $i"});
+  expect_ended(f, "exited", 0);
+  EXPECT_EQ(f.text("stdout"), "100\n");
+}
+
+TEST_P(Contract, WhatStillWritesWhenTheCommandEndsIsEndedAndNamed) {
+  const Finished f =
+      run_command({"--timeout", "60s"},
+                  {"/bin/sh", "-c", "while :; do echo rest; sleep 0.01; done & echo main; sleep 0.3; exit 0"});
+  expect_ended(f, "exited", 0);
+  EXPECT_LT(f.elapsed, patiently(milliseconds(8000)));
+  EXPECT_GE(f.result.value("survivorCount", 0), 1) << f.describe();
+  EXPECT_NE(f.text("stdout").find("rest\n"), std::string::npos) << f.describe();
+  EXPECT_NE(f.result["survivors"][0].value("name", ""), "") << f.describe();
 }
 
 TEST_P(Contract, IdleTimeLeavesABusyCommandAlone) {

@@ -1,10 +1,16 @@
 // What `isolated` promises beyond the contract of every runner: its root, its network, its naming of refusals.
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <filesystem>
 #include <fstream>
 
+#include "core/sys/unique_fd.h"
 #include "tests/support/scene.h"
 
 namespace helios::test {
@@ -20,8 +26,11 @@ TEST(Isolated, ARefusedCallIsNamedWithItsErrnoAndItsCaller) {
   ASSERT_TRUE(f.result.contains("denied")) << f.describe();
   const auto& denied = f.result["denied"][0];
   EXPECT_EQ(denied["syscall"], "unshare") << denied;
+  EXPECT_EQ(denied["number"], SYS_unshare) << denied;
   EXPECT_EQ(denied["errno"], "EPERM") << denied;
   EXPECT_GE(denied["count"], 1) << denied;
+  EXPECT_NE(denied.value("args", "").find("0x10000000"), std::string::npos) << "CLONE_NEWUSER: " << denied;
+  EXPECT_NE(denied.value("process", "").find("unshare"), std::string::npos) << denied;
 }
 
 TEST(Isolated, RunsUnderTheProfilesOfDockerAndPodmanAsTheyAre) {
@@ -157,6 +166,30 @@ TEST(Isolated, LinksInAnImageLeadIntoTheImage) {
   EXPECT_EQ(left, std::vector<std::string>{}) << "made on the host, by the image's link\n" << f.describe();
   EXPECT_EQ(f.exit_code, 125) << "the image has no such folder: " << f.describe();
   EXPECT_NE(f.err.find("/sys/fs/cgroup"), std::string::npos) << f.err;
+}
+
+// Abstract sockets belong to the network namespace: with the host's, Landlock alone keeps them away.
+TEST(Isolated, LandlockHoldsWhereNoNamespaceDoes) {
+  constexpr long kAbiWithScopes = 6;
+  constexpr unsigned kAskVersion = 1;
+  if (::syscall(SYS_landlock_create_ruleset, nullptr, 0, kAskVersion) < kAbiWithScopes) {
+    GTEST_SKIP() << "Landlock has no scopes here";
+  }
+  const Scene scene(root());
+  scene.bring_probe("escape_probe");
+  const std::string name = "helios-test-" + std::to_string(::getpid());
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  name.copy(address.sun_path + 1, name.size());
+  const sys::UniqueFd listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
+  ASSERT_EQ(::bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), size), 0);
+  ASSERT_EQ(::listen(listener.get(), 8), 0);
+  const std::vector<std::string> attack{"./escape_probe", "abstract-socket", name};
+  const Finished bare = Running(scene.command("shell", {}, attack)).wait();
+  EXPECT_EQ(bare.exit_code, 0) << "the control: " << bare.describe();
+  const Finished f = Running(scene.command("isolated", {"--network", "host"}, attack)).wait();
+  EXPECT_EQ(f.exit_code, 1) << f.describe();
 }
 
 TEST(Isolated, ACommandThatCannotBeExecutedWasConfinedAllTheSame) {

@@ -270,7 +270,7 @@ std::optional<std::string> problem_of_line(const std::string& err, int error) {
   std::string rest = err.substr(12);
   const std::string reason = std::strerror(error);
   if (const auto at = rest.find(reason); at != std::string::npos) rest.erase(at, reason.size());
-  if (std::count(rest.begin(), rest.end(), ' ') < 1) return "the line names no step";
+  if (std::count(rest.begin(), rest.end(), ' ') < 2) return "the line names no step";
   return std::nullopt;
 }
 

@@ -1,5 +1,5 @@
-# Every system call between start and the command's exec fails once: fault_test.cc. The sample is every fifth call, each
-# time others (HELIOS_FAULTS_SHIFT); everything is `tools/test-faults`, or HELIOS_FAULTS_EVERY=1.
+# Every system call between start and the command's exec fails once: fault_test.cc. The sample is every fifth call
+# (others with HELIOS_FAULTS_SHIFT=1 to 4); everything is `tools/test-faults`, or HELIOS_FAULTS_EVERY=1.
 include(${CMAKE_CURRENT_LIST_DIR}/../support/support.cmake)
 
 add_executable(fault_injector ${CMAKE_CURRENT_LIST_DIR}/fault_injector.cc)

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <fstream>
 #include <thread>
 
 #include "tests/integration/cgroup_scene.h"
@@ -111,6 +112,33 @@ TEST_F(CgroupTest, OomKillIsCountedAndWakesTheWaiter) {
   int wakes = 0;
   for (; wakes < 10 && ::poll(&events, 1, 500) == 1; ++wakes) (void)group->oom_kill_count();
   EXPECT_LT(wakes, 10);
+}
+
+TEST_F(CgroupTest, RunningOutOfMemoryIsToldFromAGroupAboveThatDid) {
+  NEED(Controller::memory);
+  {
+    auto group = make({32 * kMiB, 0, {}, {}});
+    ASSERT_TRUE(group) << group.error().message;
+    EXPECT_EQ(group->read().memory_oom.value, 0U);
+    EXPECT_TRUE(await(start_in(*group, [&] { return touch_memory(64 * kMiB); })).killed());
+    EXPECT_THAT(group->read().memory_oom.value, ::testing::Optional(Ge(1U))) << group->read().memory_oom.source;
+  }
+  if (!own_parent_) return;  // the limits of others are not ours to change
+  const Seat& seat = place_->seat(Controller::memory);
+  const bool v1 = seat.version == Version::v1;
+  auto group = make({128 * kMiB, 0, {}, {}});
+  ASSERT_TRUE(group) << group.error().message;
+  const std::string limit = seat.parent + (v1 ? "/memory.limit_in_bytes" : "/memory.max");
+  ASSERT_TRUE(std::ofstream(limit) << 48 * kMiB << std::flush) << limit;
+  EXPECT_TRUE(await(start_in(*group, [&] { return touch_memory(96 * kMiB); })).killed());
+  ASSERT_TRUE(std::ofstream(limit) << (v1 ? "-1" : "max") << std::flush) << limit;
+  const auto c = group->read();
+  EXPECT_THAT(c.oom_kills.value, ::testing::Optional(Ge(1U)));
+  if (v1) {  // told in the same way, which is why the verdict looks at the peak, too
+    EXPECT_LT(*c.peak_memory_bytes.value, 64 * kMiB);
+  } else {
+    EXPECT_EQ(c.memory_oom.value, 0U);
+  }
 }
 
 // On v2 one OOM kill takes the whole group along (memory.oom.group).

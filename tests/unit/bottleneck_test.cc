@@ -65,6 +65,20 @@ TEST(Bottleneck, TellsTheWorstOnly) {
   x.usage.set(Figure::throttled_ms, 200, "cgroup");
   x.usage.set(Figure::pressure_memory_ms, 500, "cgroup");
   EXPECT_EQ(bottleneck_of(x), "waited for memory 50 % of its run time: raise memory");
+  x.usage.set(Figure::pressure_io_ms, 600, "cgroup");
+  EXPECT_EQ(bottleneck_of(x), "waited for input and output 60 % of its run time");
+  x.usage.set(Figure::pressure_cpu_ms, 700, "cgroup");
+  EXPECT_EQ(bottleneck_of(x), "waited for a processor 70 % of its run time");
+}
+
+TEST(Bottleneck, WhatCostTimeComesBeforeALimitThatWasNearlyReached) {
+  Execution x = lasting(1000);
+  x.limits = {{Limit::memory, 1000, 1000, "cgroup"}, {Limit::processes, 50, 50, "cgroup"}};
+  x.usage.set(Figure::peak_memory_bytes, 910, "cgroup");
+  x.usage.set(Figure::peak_processes, 49, "cgroup");
+  EXPECT_EQ(bottleneck_of(x), "2 % below the process limit at its peak") << "the nearer one";
+  x.usage.set(Figure::throttled_ms, 150, "cgroup");
+  EXPECT_EQ(bottleneck_of(x), "throttled for 15 % of its run time: raise cpus");
 }
 
 TEST(Bottleneck, SaysNothingOfShortRunsSmallSharesAndWhatWasNotMeasured) {

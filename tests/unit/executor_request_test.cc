@@ -199,12 +199,34 @@ TEST(Secrets, StandInNoPlan) {
   plan.request.caller_env = {{"API_TOKEN", "hunter2-hunter2"}, {"LANG", "C"}};
   plan.request.extra_env = {{"DB_PASSWORD", "abc"}};
   plan.items = {{"environment", "DB_PASSWORD", "abc"}, {"env", "LANG", "C"}, {"argv", "1", "--token=hunter2-hunter2"}};
+  plan.request.argv = {"curl", "--token=hunter2-hunter2"};
   hide_secrets(plan);
+  EXPECT_EQ(plan.request.argv[1], "--token=<hidden>");
   EXPECT_EQ(plan.items[0].value, "<hidden>");
   EXPECT_EQ(plan.items[1].value, "C");
   EXPECT_EQ(plan.items[2].value, "--token=<hidden>");
   EXPECT_EQ(plan.request.caller_env[0].value, "<hidden>");
   EXPECT_EQ(plan.request.extra_env[0].value, "<hidden>");
+}
+
+TEST(Secrets, StandInNoWordsOfOurs) {
+  ExecutionRequest request;
+  request.extra_env = {{"API_TOKEN", "hunter2-hunter2"}, {"API_KEY", "hunter2"}, {"PRIVATE", "line one\nline two"}};
+  Execution execution;
+  execution.termination = {Reason::memory_limit, 137, 9, 0, "sh -c hunter2", {}};
+  execution.last_processes.resize(4);
+  execution.last_processes[0].command = "curl -H hunter2-hunter2 x";
+  execution.last_processes[1].command = "curl -H hunter2-hun";  // cut off
+  execution.last_processes[2].command = "echo line one?line two";
+  execution.last_processes[3].command = "curl -H hunter2-hunter2";  // its end is a beginning of it
+  execution.notes = {"API_KEY=hunter2"};
+  hide_secrets(execution, request);
+  EXPECT_EQ(execution.termination.detail, "sh -c <hidden>");
+  EXPECT_EQ(execution.last_processes[0].command, "curl -H <hidden> x");
+  EXPECT_EQ(execution.last_processes[1].command, "curl -H <hidden>");
+  EXPECT_EQ(execution.last_processes[2].command, "echo <hidden>");
+  EXPECT_EQ(execution.last_processes[3].command, "curl -H <hidden>");
+  EXPECT_EQ(execution.notes[0], "API_KEY=<hidden>");
 }
 
 }  // namespace

@@ -440,8 +440,8 @@ long apply(const MountStep& s, long tree) {
     case MountOp::devpts: {
       if ((r = make_target(s)) < 0) return r;
       const bool tmpfs = s.op == MountOp::tmpfs;
-      const long m =
-          make_mount(tmpfs ? "tmpfs" : "devpts", tmpfs ? s.size : 0, tmpfs ? s.mode : 0, attributes_of(s.flags));
+      const long m = make_mount(tmpfs ? "tmpfs" : "devpts", tmpfs ? s.size : 0, tmpfs ? s.mode : 0,
+                                attributes_of(s.flags), tmpfs ? s.files : 0);
       return m < 0 ? m : place(m, s);
     }
     case MountOp::mask:

@@ -81,7 +81,8 @@ enum MountFlags : std::uint32_t {
 struct MountStep {
   MountOp op;
   std::uint32_t flags;
-  std::uint64_t size;  ///< tmpfs
+  std::uint64_t size;   ///< tmpfs
+  std::uint64_t files;  ///< tmpfs: how many; 0: as many as the kernel thinks fit
   std::uint32_t mode;
   std::uint32_t source;  ///< offsets into the plan
   std::uint32_t target;  ///< relative to the new root, no leading '/'
