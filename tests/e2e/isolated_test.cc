@@ -1,6 +1,7 @@
 // What `isolated` promises beyond the contract of every runner: its root, its network, its naming of refusals.
 #include <gtest/gtest.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -166,6 +167,32 @@ TEST(Isolated, LinksInAnImageLeadIntoTheImage) {
   EXPECT_EQ(left, std::vector<std::string>{}) << "made on the host, by the image's link\n" << f.describe();
   EXPECT_EQ(f.exit_code, 125) << "the image has no such folder: " << f.describe();
   EXPECT_NE(f.err.find("/sys/fs/cgroup"), std::string::npos) << f.err;
+}
+
+TEST(Isolated, WorkspaceIdsOwnerRunsAsTheOwnerAndNeverAsRoot) {
+  const Scene scene(root());
+  if (!scene.who().is_root()) GTEST_SKIP() << "a user runs as itself whatever is asked for";
+  const auto run = [&](uid_t uid, gid_t gid) {
+    EXPECT_EQ(::chown(scene.workspace().c_str(), uid, gid), 0);
+    return run_to_end(scene.command("isolated", {"--workspace-ids", "owner"}, {"/bin/sh", "-c", "id -u; : >made"}));
+  };
+  struct Refused {
+    uid_t uid;
+    gid_t gid;
+    const char* why;
+  };
+  for (const Refused& r : {Refused{0, 0, "belongs to root"}, Refused{kUser, 0, "belongs to the group root"}}) {
+    const Finished f = run(r.uid, r.gid);
+    EXPECT_EQ(f.exit_code, 125) << f.describe();
+    EXPECT_NE(f.err.find(r.why), std::string::npos) << f.err;
+  }
+  const Finished f = run(kUser, kUser);
+  EXPECT_EQ(f.exit_code, 0) << f.describe();
+  EXPECT_EQ(f.text("stdout"), "1000\n") << "inside it is always the same user";
+  struct stat st {};
+  ASSERT_EQ(::stat(scene.in_workspace("made").c_str(), &st), 0);
+  EXPECT_EQ(st.st_uid, kUser);
+  EXPECT_EQ(st.st_gid, kUser);
 }
 
 // Abstract sockets belong to the network namespace: with the host's, Landlock alone keeps them away.
