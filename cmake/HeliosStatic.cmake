@@ -4,11 +4,12 @@ function(helios_static_program name)
   add_executable(${name} ${ARGN})
   target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR})
   set_target_properties(${name} PROPERTIES
-    POSITION_INDEPENDENT_CODE OFF RUNTIME_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR})
+    POSITION_INDEPENDENT_CODE OFF RUNTIME_OUTPUT_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}
+    CXX_CLANG_TIDY "")  # it takes what a system call in assembly has written for uninitialized
   # Plain whatever the preset says: no sanitizer and no coverage counter can live without a C library.
   target_compile_options(${name} PRIVATE -O2 -g0 -ffreestanding -fno-stack-protector -fno-asynchronous-unwind-tables
-    -fno-exceptions -fno-rtti -fno-pic -fcf-protection=none -fno-sanitize=all -U_FORTIFY_SOURCE -Wall -Wextra
-    -Wno-unused-command-line-argument)
+    -fno-exceptions -fno-rtti -fno-pic -fcf-protection=none -fno-sanitize=all -fno-profile-arcs -fno-test-coverage
+    -U_FORTIFY_SOURCE -Wall -Wextra -Wno-unused-command-line-argument)
   target_link_options(${name} PRIVATE -nostdlib -static -no-pie -fno-sanitize=all -Wl,--build-id=none
     -Wl,-z,noseparate-code -Wl,-z,norelro -Wl,-z,noexecstack -Wl,-s)
   string(REPLACE "-" "_" symbol ${name})

@@ -22,7 +22,7 @@ std::string value_of(const std::vector<EnvVar>& env, std::string_view name) {
 }
 
 // XDG says: relative paths are to be ignored.
-std::string absolute_or_empty(std::string path) { return path.starts_with('/') ? path : std::string(); }
+std::string absolute_or_empty(const std::string& path) { return path.starts_with('/') ? path : std::string(); }
 
 std::string state_dir(const std::vector<EnvVar>& env) {
   if (::geteuid() == 0) return "/run/helios";

@@ -24,10 +24,11 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::microseconds kPause{300};
 
 void append_pids(const std::string& group, std::vector<pid_t>& pids) {
-  auto text = sys::read_file(group + "/cgroup.procs", 64 << 20);
-  if (!text) return;  // removed meanwhile, or a threaded group, whose processes its parent lists
-  const char* at = text->data();
-  const char* const end = at + text->size();
+  const auto file = sys::read_file(group + "/cgroup.procs", 64 << 20);
+  if (!file) return;  // removed meanwhile, or a threaded group, whose processes its parent lists
+  const std::string_view text(*file);
+  const char* at = text.data();
+  const char* const end = at + text.size();
   while (at < end) {
     pid_t pid = 0;
     const auto [next, error] = std::from_chars(at, end, pid);

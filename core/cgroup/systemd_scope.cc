@@ -230,7 +230,7 @@ class Connection {
     auto rest = take(padded + body);
     if (!rest) return fail(rest.error());
     Message message;
-    message.type = (*head)[1];
+    message.type = static_cast<unsigned char>((*head)[1]);
     read_fields(std::string_view(*rest).substr(0, fields), message);
     message.body = rest->substr(padded);
     const std::string_view content = message.body;

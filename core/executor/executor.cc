@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 
 #include "core/executor/bottleneck.h"
@@ -222,7 +223,7 @@ Result<WorkerResult> Executor::run(const Job& job, const RunOptions& options, co
   result.runner = chosen_.name;
   result.runner_version = chosen_.version;
   const auto duration = result.execution.usage.get(Figure::duration_ms);
-  result.duration_ms = static_cast<std::uint64_t>(duration.value_or(static_cast<double>(whole.count())) + 0.5);
+  result.duration_ms = static_cast<std::uint64_t>(std::lround(duration.value_or(static_cast<double>(whole.count()))));
   result.out = host.out().finish();
   result.err = host.err().finish();
   note_incomplete_copy(result, host.out(), "stdout");

@@ -41,7 +41,7 @@ Result<const HeliosFetchModule*> load_fetch_module(const std::string& name, cons
     if (const auto known = loaded.find(path); known != loaded.end()) return known->second;
     struct stat st {};
     if (::stat(path.c_str(), &st) != 0 && (errno == ENOENT || errno == ENOTDIR)) continue;
-    const Result<const HeliosFetchModule*> module = load(path, name);
+    auto module = load(path, name);
     if (module) loaded.emplace(path, *module);
     return module;
   }

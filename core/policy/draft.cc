@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -229,7 +230,7 @@ void write_limit(JsonWriter& out, Limit limit, std::uint64_t value) {
 }
 
 std::string seen_words(Limit limit, double seen) {
-  const auto whole = static_cast<std::uint64_t>(seen + 0.5);
+  const auto whole = static_cast<std::uint64_t>(std::lround(seen));
   if (limit == Limit::memory) return "memory " + std::to_string((whole + (1 << 20) - 1) >> 20) + "M";
   if (limit == Limit::wall_time) return "wall time " + std::to_string((whole + 999) / 1000) + "s";
   return std::string(info(limit).key) + " " + std::to_string(whole);

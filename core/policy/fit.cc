@@ -1,6 +1,7 @@
 #include "core/policy/fit.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/spec/quantity.h"
 
@@ -30,7 +31,6 @@ FitRule fit_rule(Limit limit) {
       return {1.25, 16, 8};
     case Limit::wall_time:  // another host is slower, a shared one much slower
     case Limit::cpu_time:
-      return {3, 30 * kSecond, 10 * kSecond};
     case Limit::idle_time:
       return {3, 30 * kSecond, 10 * kSecond};
     case Limit::output_bytes:
@@ -62,7 +62,7 @@ std::uint64_t next_limit(Limit limit, std::uint64_t in_force) {
 std::string margin_words(Limit limit) {
   const FitRule rule = fit_rule(limit);
   const LimitUnit unit = info(limit).unit;
-  return "+ " + std::to_string(static_cast<int>((rule.factor - 1) * 100 + 0.5)) + " %, in steps of " +
+  return "+ " + std::to_string(std::lround((rule.factor - 1) * 100)) + " %, in steps of " +
          spec::format_quantity(unit, rule.step) + ", at least " + spec::format_quantity(unit, rule.least);
 }
 

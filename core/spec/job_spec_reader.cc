@@ -7,6 +7,7 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
+#include <iterator>
 #include <optional>
 #include <utility>
 
@@ -205,6 +206,7 @@ class JobReader {
   /// `resources` is ours, and a limit that was misspelt would not hold: here nothing is ignored.
   bool reject_limit(const std::string& name) {
     std::vector<std::string> keys;
+    keys.reserve(std::size(kLimits));
     for (const LimitInfo& l : kLimits) keys.emplace_back(l.key);
     static_cast<void>(in_.peek());  // messages point at the value
     return in_.reject(such_as("limit", name, keys), "the unknown " + quote_for_message(name));

@@ -21,7 +21,7 @@ bool is_dot(const char* n) { return n[0] == '.' && (n[1] == '\0' || (n[1] == '.'
 /// Removed since it was listed, or something else by now.
 bool has_gone(int error) { return error == ENOENT || error == ENOTDIR || error == ELOOP; }
 
-std::size_t bytes_of(const std::string& name) { return sizeof name + name.size(); }
+std::size_t bytes_of(const std::string& name) { return sizeof(std::string) + name.size(); }
 
 }  // namespace
 

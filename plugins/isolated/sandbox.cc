@@ -25,6 +25,7 @@ extern "C" const char helios_helios_init_start[], helios_helios_init_end[];
 namespace helios::isolated {
 namespace {
 
+constexpr int kWordOfStartMs = 500;
 constexpr int kSetupPatienceMs = 60'000;  // a network file system may be slow to answer a mount
 constexpr int kTeardownPatienceMs = 10'000;
 
@@ -315,6 +316,9 @@ Sandbox::Heard Sandbox::wait_for_report(int cancel_fd, int timeout_ms) {
     if (r < 0 && errno == EINTR) continue;
     if (r <= 0) return Heard::nothing;
     if (fds[0].revents != 0) return Heard::report;
+    // Once it was told to start, the command may run, and the word of that be on its way: then this is a cancel like
+    // any other, with a signal to the command, its grace and its figures.
+    if (timeout_ms != 0 && ::poll(fds, 1, kWordOfStartMs) > 0) return Heard::report;
     unsigned char signal = 0;
     if (::read(cancel_fd, &signal, 1) == 1) {
       cancelled_by_ = signal;

@@ -48,9 +48,11 @@ void unlock_uid(const sys::UniqueFd& locks, std::uint64_t uid) { (void)set_lock(
 std::string record_name(std::uint64_t uid) { return "handed-over." + std::to_string(uid); }
 
 Result<UidLease> lease_uid(const std::string& state_dir, std::uint64_t first, std::uint64_t count) {
+  constexpr const char* kStep = "lease a user id for the run";
   auto dir = open_state_dir(state_dir);
-  auto locks = dir ? open_uid_locks(*dir) : std::move(dir);
-  if (!locks) return fail(locks.error().while_doing("lease a user id for the run"));
+  if (!dir) return fail(dir.error().while_doing(kStep));
+  auto locks = open_uid_locks(*dir);
+  if (!locks) return fail(locks.error().while_doing(kStep));
   // Start anywhere, so that concurrent runs rarely try the same.
   const std::uint64_t start = static_cast<std::uint64_t>(::getpid()) * 2654435761u % count;
   for (std::uint64_t i = 0; i < count; ++i) {

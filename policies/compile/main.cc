@@ -45,7 +45,7 @@ Status compile(const std::string& policy_file, const std::string& out) {
   const auto program = isolated::compile_seccomp(policy->profile.seccomp_json, environment);
   if (!program) return fail(program.error().while_doing(policy_file));
   const std::string name = isolated::compiled_name(policy->profile.seccomp_sha256, environment.nested_user_namespaces);
-  const auto stored = isolated::store_compiled(*program, out + "/compiled/" + name);
+  auto stored = isolated::store_compiled(*program, out + "/compiled/" + name);
   if (!stored) return stored;
   std::printf("%s: %u system calls, %zu instructions\n", policy->name.c_str(), program->allowed_calls,
               program->instructions.size());

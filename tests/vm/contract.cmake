@@ -46,6 +46,10 @@ helios_vm_suite(v2-delegated-escape SLOW PROGRAMS escape_tests SECONDS 1200 IDEN
   OPTIONS --user user --delegate)
 helios_vm_suite(v2-user PROGRAMS contract_tests SECONDS 150 IDENTITY user OPTIONS --user user)
 
+# Some controllers on v1, the others on v2: what a run joins late and what it is born in, in one run.
+helios_vm_suite(mixed-root SLOW PROGRAMS contract_tests SECONDS 1200 IDENTITY root
+  FILTER "*-*ThatWaitsForAProcessor*" OPTIONS --kernel 6.12 --cgroup hybrid)
+
 # No test of this host: ctest does not list it.
 add_executable(systemd_tests ${CMAKE_CURRENT_LIST_DIR}/systemd_test.cc)
 helios_defaults(systemd_tests)

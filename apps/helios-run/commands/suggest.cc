@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <map>
 #include <memory>
 #include <optional>
@@ -57,7 +58,7 @@ std::optional<std::uint64_t> in_force(const WorkerResult& r, Limit limit) {
 std::string words(Limit limit, std::uint64_t value) { return spec::format_quantity(info(limit).unit, value); }
 
 std::string seen_words(Limit limit, double seen) {
-  const auto whole = static_cast<std::uint64_t>(seen + 0.5);
+  const auto whole = static_cast<std::uint64_t>(std::lround(seen));
   switch (info(limit).unit) {
     case LimitUnit::bytes:
       return human_bytes(seen);
