@@ -11,24 +11,25 @@ namespace {
 
 std::int64_t signed_of(std::uint64_t v) { return static_cast<std::int64_t>(v); }
 
+/// v2's files tell of the group alone, v1's events of those above it, too.
+bool counted_by_v2(const cgroup::Counters& c) { return c.oom_kills.source.starts_with("cgroup-v2"); }
+
 /// The run's own limit had nothing left, rather than the host or a group above. That a limit was met says little: page
 /// cache meets it, and is given back.
 bool ran_out_itself(const cgroup::Counters& c, const ExecutionRequest& r) {
   const auto& limit = r.limits[Limit::memory];
   if (!limit || c.memory_oom.value == 0U) return false;
-  if (c.memory_oom.value && c.memory_oom.source.starts_with("cgroup-v2")) return true;
-  // v1 tells of the groups above in the same way, but then the peak is below the limit by more than what is charged in
-  // batches.
+  if (c.memory_oom.value && counted_by_v2(c)) return true;
+  // If it was a group above, the peak is below the limit by more than what is charged in batches.
   return !c.peak_memory_bytes.value || *c.peak_memory_bytes.value + (*limit / 8) + (1 << 20) >= *limit;
 }
 
 void judge_memory(Termination& t, const cgroup::Counters& c, const ExecutionRequest& r) {
   // v2 ends the whole group at once, and counts process 1 and some victims twice: a number would say nothing.
   const std::uint64_t kills = c.oom_kills.value.value_or(0);
-  const bool whole_run = c.oom_kills.source.starts_with("cgroup-v2");
   const std::string victims =
-      whole_run ? "the kernel killed the run's processes"
-                : std::to_string(kills) + (kills == 1 ? " process" : " processes") + " killed by the kernel";
+      counted_by_v2(c) ? "the kernel killed the run's processes"
+                       : std::to_string(kills) + (kills == 1 ? " process" : " processes") + " killed by the kernel";
   if (ran_out_itself(c, r)) {
     t.reason = Reason::memory_limit;
     t.detail = "memory limit of " + std::to_string(*r.limits[Limit::memory]) + " bytes reached; " + victims;
