@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
+
+#include "core/sys/printable.h"
 
 namespace helios {
 namespace {
@@ -26,8 +29,7 @@ class SecretValues {
     for (const EnvVar& v : vars) {
       if (v.value.size() < kLeastSecret || !looks_secret(v.name)) continue;
       values_.push_back(v.value);
-      const std::string shown = in_a_command_line(v.value);
-      if (shown != v.value) values_.push_back(shown);
+      if (std::string shown = sys::printable(v.value); shown != v.value) values_.push_back(std::move(shown));
     }
     std::sort(values_.begin(), values_.end(), [](const auto& a, const auto& b) { return a.size() > b.size(); });
   }
@@ -49,15 +51,6 @@ class SecretValues {
       text.replace(text.size() - n, n, kHidden);
       return;
     }
-  }
-
-  /// As core/supervise/last_words shows one.
-  static std::string in_a_command_line(std::string value) {
-    for (char& c : value) {
-      const auto byte = static_cast<unsigned char>(c);
-      if (byte < 0x20 || byte == 0x7F) c = '?';
-    }
-    return value;
   }
 
   std::vector<std::string> values_;

@@ -23,6 +23,7 @@
 
 #include "core/cgroup/members.h"
 #include "core/sys/file.h"
+#include "core/sys/printable.h"
 
 namespace helios::supervise {
 namespace {
@@ -124,11 +125,8 @@ std::vector<LastProcess> largest_of(const RunTree& tree, Clock::time_point until
 std::string command_line(pid_t pid) {
   std::string text = head_of(pid, "cmdline", kCommandBytes);
   while (!text.empty() && text.back() == '\0') text.pop_back();
-  for (char& c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte < 0x20 || byte == 0x7F) c = c == '\0' ? ' ' : '?';
-  }
-  return text;
+  std::replace(text.begin(), text.end(), '\0', ' ');
+  return sys::printable(std::move(text));
 }
 
 struct Reading {
