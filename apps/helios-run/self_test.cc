@@ -4,10 +4,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <signal.h>
-#include <sys/ipc.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -42,8 +39,6 @@ class Baits {
       (void)::kill(process_, SIGKILL);
       (void)::waitpid(process_, nullptr, 0);
     }
-    if (memory_ >= 0) (void)::shmctl(memory_, IPC_RMID, nullptr);
-    if (named_memory_) (void)::shm_unlink(memory_name().c_str());
     std::error_code ignored;
     if (!folder_.empty()) std::filesystem::remove_all(folder_, ignored);
   }
@@ -61,7 +56,6 @@ class Baits {
     if (auto ok = listen_on_loopback(); !ok) return ok;
     if (auto ok = listen_on_unix(abstract_, abstract_name(), true); !ok) return ok;
     if (auto ok = listen_on_unix(named_, socket_file(), false); !ok) return ok;
-    if (auto ok = share_memory(); !ok) return ok;
     return start_process();
   }
 
@@ -71,8 +65,6 @@ class Baits {
   [[nodiscard]] std::string abstract_name() const { return folder_.substr(5); }  // without "/tmp/"
   [[nodiscard]] std::string port() const { return std::to_string(port_); }
   [[nodiscard]] std::string process() const { return std::to_string(process_); }
-  [[nodiscard]] std::string memory_name() const { return "/" + abstract_name(); }
-  [[nodiscard]] std::string memory_key() const { return std::to_string(key_); }
 
  private:
   static Status write(const std::string& path, std::string_view text, mode_t mode) {
@@ -114,17 +106,6 @@ class Baits {
     return {};
   }
 
-  Status share_memory() {
-    named_memory_ = sys::UniqueFd(::shm_open(memory_name().c_str(), O_RDWR | O_CREAT | O_EXCL, 0666));
-    if (!named_memory_) return fail_errno(ErrorCode::io, "make shared memory", errno);
-    for (key_ = ::getpid(); memory_ < 0; ++key_) {  // a key that nobody has
-      memory_ = ::shmget(key_, 4096, IPC_CREAT | IPC_EXCL | 0666);
-      if (memory_ >= 0) return {};
-      if (errno != EEXIST) return fail_errno(ErrorCode::io, "make System V shared memory", errno);
-    }
-    return {};
-  }
-
   Status start_process() {
     process_ = ::fork();
     if (process_ < 0) return fail_errno(ErrorCode::io, "start the bait process", errno);
@@ -136,9 +117,7 @@ class Baits {
   }
 
   std::string folder_;
-  sys::UniqueFd loopback_, abstract_, named_, named_memory_;
-  key_t key_{0};
-  int memory_{-1};
+  sys::UniqueFd loopback_, abstract_, named_;
   unsigned port_{0};
   pid_t process_{-1};
 };
@@ -224,8 +203,6 @@ std::vector<Attack> attacks(const Baits& baits, const SelfTest& test) {
       {"network", "reach a listener on the host's loopback", {baits.port()}, Grant::network},
       {"abstract-socket", "reach an abstract socket of the host", {baits.abstract_name()}, Grant::network},
       {"path-socket", "reach a socket file of the host", {baits.socket_file()}},
-      {"sysv-ipc", "reach System V shared memory of the host", {baits.memory_key()}},
-      {"posix-shm", "reach POSIX shared memory of the host", {baits.memory_name()}},
       {"tiocsti", "push input into the terminal it was started from (TIOCSTI, CVE-2017-5226)", {}},
       {"tiocsti-own-pty", "the same on a terminal of its own", {}},
       {"tioclinux", "steer the console's keyboard (TIOCLINUX)", {}},
